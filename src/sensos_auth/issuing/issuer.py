@@ -1,0 +1,95 @@
+"""Issuing, whole: an application's credentials become an access token."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from hmac import compare_digest
+
+import msgspec
+
+from sensos_auth.issuing.keyring import Keyring
+from sensos_auth.issuing.minting import new_token_id
+from sensos_auth.model.access_token import Claims
+from sensos_auth.model.application_secret import digest, has_valid_checksum
+from sensos_auth.model.errors import AuthenticationFailed
+from sensos_auth.model.lifetime import LONGEST_LIFETIME
+from sensos_auth.registry.credentials import Credential, CredentialReader
+
+
+class ApplicationCredentials(msgspec.Struct, frozen=True, rename="camel"):
+    """What an application shows. Its representation hides the secret."""
+
+    tenant_id: str
+    application_id: str
+    application_secret: str
+
+    def __repr__(self) -> str:
+        return "ApplicationCredentials(…)"
+
+
+class IssuedToken(msgspec.Struct, frozen=True, rename="camel"):
+    """The answer: an access token, and in how many seconds it expires. Its representation hides the token."""
+
+    access_token: str
+    expires_in: int
+
+    def __repr__(self) -> str:
+        return f"IssuedToken(expires_in={self.expires_in})"
+
+
+@dataclass(frozen=True, slots=True)
+class TokenSettings:
+    """What this deployment puts into its tokens: ``iss``, ``aud`` and the default lifetime in seconds."""
+
+    issuer: str
+    audience: str
+    lifetime: int
+
+
+class Issuer:
+    """Issues access tokens from one registry. ``clock`` returns UTC seconds."""
+
+    def __init__(
+        self, reader: CredentialReader, keyring: Keyring, settings: TokenSettings, clock: Callable[[], int]
+    ) -> None:
+        self._reader = reader
+        self._keyring = keyring
+        self._settings = settings
+        self._clock = clock
+
+    def issue(self, shown: ApplicationCredentials) -> IssuedToken:
+        """Return a fresh access token for the credentials.
+
+        Raises AuthenticationFailed, the same for every cause; RegistryUnavailable when nothing can be said now.
+        """
+        if not has_valid_checksum(shown.application_secret):
+            raise AuthenticationFailed
+        found = self._reader.find(digest(shown.application_secret))
+        now = self._clock()
+        if found is None or not _may_have_token(found, shown, now):
+            raise AuthenticationFailed
+        signer = self._keyring.signer(now, found.signing_keys_version)
+        lifetime = min(found.lifetime or self._settings.lifetime, LONGEST_LIFETIME)
+        claims = Claims(
+            iss=self._settings.issuer,
+            sub=found.application_id,
+            aud=self._settings.audience,
+            iat=now,
+            exp=now + lifetime,
+            jti=new_token_id(),
+            client_id=found.application_id,
+            tenant_id=found.tenant_id,
+            credential_id=found.secret_id,
+            rv=found.version,
+            scope=found.scope,
+        )
+        return IssuedToken(signer.mint(claims), lifetime)
+
+
+def _may_have_token(found: Credential, shown: ApplicationCredentials, now: int) -> bool:
+    # All of it is looked at, whatever fails first: the time says no more than the answer.
+    names_match = compare_digest(found.tenant_id.encode(), shown.tenant_id.encode()) & compare_digest(
+        found.application_id.encode(), shown.application_id.encode()
+    )
+    is_current = (found.revoked_at is None) & (found.expires_at is None or now < found.expires_at)
+    is_enabled = (found.application_disabled_at is None) & (found.tenant_disabled_at is None)
+    return names_match & is_current & is_enabled

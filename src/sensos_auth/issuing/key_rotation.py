@@ -1,0 +1,148 @@
+"""Signing keys come and go: the first one, the next in time, the emergency, and the end of a leaked one."""
+
+from sensos_auth.issuing.key_pair import KeyPair, new_key_pair
+from sensos_auth.issuing.master_key import MasterKey
+from sensos_auth.model.errors import Conflict, NotFound
+from sensos_auth.model.signing_key import (
+    PUBLISHED_BEFORE_SIGNING,
+    SIGNS_FOR,
+    Algorithm,
+    KeyState,
+    SigningKey,
+    active_key,
+    newest_key,
+    rotation_due,
+)
+from sensos_auth.registry import Change, Registry
+from sensos_auth.registry.signing_keys import (
+    add_signing_key,
+    erase_private_keys,
+    list_signing_keys,
+    mark_signing_key_revoked,
+    schedule_signing_key,
+)
+
+
+def keep_keys_current(registry: Registry, master_key: MasterKey, algorithm: Algorithm) -> SigningKey | None:
+    """Publish the next key if one is due (the very first signs at once), and erase private halves that are done.
+
+    Returns the new key, if any. Any number of processes may call this at any time: one of them makes the key.
+    """
+    with registry.view() as view:
+        keys = list_signing_keys(view)
+        done = _finished(keys, view.now)
+        due = rotation_due(keys, view.now)
+    if not due and not done:
+        return None
+    pair = new_key_pair(algorithm) if due else None
+    try:
+        with registry.change("system:rotation") as change:
+            return _keep_current(change, master_key, pair)
+    except _NothingDone:
+        return None
+
+
+class _NothingDone(Exception):
+    """Another process was faster; the change is abandoned."""
+
+
+def _keep_current(change: Change, master_key: MasterKey, pair: KeyPair | None) -> SigningKey | None:
+    keys = list_signing_keys(change)
+    added = None
+    if pair is not None and rotation_due(keys, change.now):
+        newest = newest_key(keys)
+        signs_from = change.now
+        if newest is not None:
+            signs_from = max(newest.signs_from + SIGNS_FOR, change.now + PUBLISHED_BEFORE_SIGNING)
+            schedule_signing_key(change, newest.kid, signs_from=newest.signs_from, signs_until=signs_from)
+        added = _add(change, master_key, pair, signs_from)
+    erase_private_keys(change, _finished(keys, change.now))
+    if not change.is_recorded:
+        raise _NothingDone
+    return added
+
+
+def rotate(registry: Registry, master_key: MasterKey, algorithm: Algorithm, *, actor: str, immediately: bool) -> SigningKey:
+    """Make the next key take over: in 48 h, when every verifier has had the time to learn it, or immediately.
+
+    Immediately means that a verifier that has not yet fetched the new key refuses its tokens until it has. An
+    upcoming key, which verifiers know already, is preferred to a fresh one then. Raises Conflict when a rotation is
+    under way already.
+    """
+    pair = new_key_pair(algorithm)
+    with registry.change(actor) as change:
+        keys = list_signing_keys(change)
+        newest = newest_key(keys)
+        if newest is None:
+            return _add(change, master_key, pair, change.now)
+        if immediately:
+            return _replace_active(change, keys, master_key, pair)
+        if newest.state(change.now) is KeyState.UPCOMING:
+            raise Conflict(
+                f"the key {newest.kid} is published already and takes over on schedule; "
+                "with --immediately it takes over now"
+            )
+        signs_from = change.now + PUBLISHED_BEFORE_SIGNING
+        schedule_signing_key(change, newest.kid, signs_from=newest.signs_from, signs_until=signs_from)
+        return _add(change, master_key, pair, signs_from)
+
+
+def revoke(registry: Registry, master_key: MasterKey, algorithm: Algorithm, kid: str, *, actor: str) -> SigningKey:
+    """End the key at once: it signs nothing more and leaves the JWKS. Another one takes over where it was active.
+
+    Returns the revoked key. Raises NotFound; Conflict when it is revoked already.
+    """
+    pair = new_key_pair(algorithm)
+    with registry.change(actor) as change:
+        keys = list_signing_keys(change)
+        key = next((key for key in keys if key.kid == kid), None)
+        if key is None:
+            raise NotFound(f"there is no signing key {kid}")
+        match key.state(change.now):
+            case KeyState.REVOKED:
+                raise Conflict(f"the signing key {kid} is revoked already")
+            case KeyState.ACTIVE:
+                _replace_active(change, keys, master_key, pair)
+            case KeyState.UPCOMING:
+                _cancel_upcoming(change, keys, key)
+            case _:
+                pass
+        mark_signing_key_revoked(change, kid)
+        return next(key for key in list_signing_keys(change) if key.kid == kid)
+
+
+def _replace_active(change: Change, keys: list[SigningKey], master_key: MasterKey, pair: KeyPair) -> SigningKey:
+    active = active_key(keys, change.now)
+    if active is not None:
+        schedule_signing_key(change, active.kid, signs_from=active.signs_from, signs_until=change.now)
+    upcoming = next((key for key in keys if key.state(change.now) is KeyState.UPCOMING), None)
+    if upcoming is None:
+        return _add(change, master_key, pair, change.now)
+    schedule_signing_key(change, upcoming.kid, signs_from=change.now, signs_until=None)
+    return next(key for key in list_signing_keys(change) if key.kid == upcoming.kid)
+
+
+def _cancel_upcoming(change: Change, keys: list[SigningKey], upcoming: SigningKey) -> None:
+    schedule_signing_key(change, upcoming.kid, signs_from=upcoming.signs_from, signs_until=upcoming.signs_from)
+    active = active_key(keys, change.now)
+    if active is not None:
+        schedule_signing_key(change, active.kid, signs_from=active.signs_from, signs_until=None)
+
+
+def _add(change: Change, master_key: MasterKey, pair: KeyPair, signs_from: int) -> SigningKey:
+    key = SigningKey(
+        kid=pair.kid,
+        algorithm=pair.algorithm,
+        public_jwk=pair.public_jwk,
+        created_at=change.now,
+        signs_from=signs_from,
+        signs_until=None,
+        revoked_at=None,
+        has_private_key=True,
+    )
+    add_signing_key(change, key, master_key.seal(pair.kid, pair.private_key))
+    return key
+
+
+def _finished(keys: list[SigningKey], now: int) -> list[str]:
+    return [key.kid for key in keys if key.has_private_key and key.state(now) is KeyState.RETIRED]

@@ -1,0 +1,38 @@
+"""Claims and a signer become an access token: JWS compact serialization (RFC 7515 section 3.1)."""
+
+from base64 import urlsafe_b64encode
+from os import urandom
+
+import msgspec
+
+from sensos_auth.issuing.key_pair import Sign
+from sensos_auth.model.access_token import TOKEN_TYPE, Claims
+from sensos_auth.model.signing_key import Algorithm
+
+_encode = msgspec.json.Encoder().encode
+
+
+class Signer:
+    """Signs access tokens with one key."""
+
+    __slots__ = ("_header", "_sign", "kid")
+
+    def __init__(self, kid: str, algorithm: Algorithm, sign: Sign) -> None:
+        self.kid = kid
+        self._sign = sign
+        self._header = base64url(_encode({"alg": algorithm, "typ": TOKEN_TYPE, "kid": kid})) + b"."
+
+    def mint(self, claims: Claims) -> str:
+        """Return the access token that carries the claims."""
+        message = self._header + base64url(_encode(claims))
+        return (message + b"." + base64url(self._sign(message))).decode()
+
+
+def new_token_id() -> str:
+    """Return a fresh ``jti``: 128 random bits, taken from the operating system at use."""
+    return base64url(urandom(16)).decode()
+
+
+def base64url(data: bytes) -> bytes:
+    """Return base64url without padding (RFC 7515 section 2)."""
+    return urlsafe_b64encode(data).rstrip(b"=")

@@ -1,0 +1,28 @@
+"""The tenant: a customer, and the outermost boundary of everything that belongs to it."""
+
+from dataclasses import dataclass
+
+from sensos_auth.model.errors import InvalidInput
+
+_MAXIMUM_NAME = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Tenant:
+    """A customer. Times are UTC seconds; ``lifetime`` is in seconds and ``None`` where the deployment decides."""
+
+    tenant_id: str
+    name: str
+    lifetime: int | None
+    created_at: int
+    disabled_at: int | None
+
+
+def checked_name(name: str) -> str:
+    """Return the display name of a tenant or an application, unchanged. Names may repeat.
+
+    Raises InvalidInput when it is blank, longer than 200 characters, or holds control characters.
+    """
+    if not name.strip() or len(name) > _MAXIMUM_NAME or not name.isprintable():
+        raise InvalidInput(f"a name has 1 to {_MAXIMUM_NAME} printable characters")
+    return name

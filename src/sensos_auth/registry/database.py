@@ -1,0 +1,28 @@
+"""The narrow seam to a database engine: serialised writes, consistent reads, and nothing else."""
+
+from contextlib import AbstractContextManager
+from typing import Any, Protocol
+
+from sensos_auth.registry.statements import Driver
+
+
+class Database(Protocol):
+    """One connection to an engine. Used by one thread at a time.
+
+    Both transactions yield the driver's own connection, for the statements to run on, and raise RegistryUnavailable
+    when the engine can't serve now.
+    """
+
+    driver: Driver
+
+    def write(self) -> AbstractContextManager[Any]:
+        """Return a transaction that excludes other writers, commits at the end and rolls back on an exception."""
+
+    def read(self) -> AbstractContextManager[Any]:
+        """Return a transaction that sees one state of the registry from beginning to end."""
+
+    def run_script(self, connection: Any, script: str) -> None:  # noqa: ANN401 - the driver's own type
+        """Run several statements, without parameters, inside the open transaction."""
+
+    def close(self) -> None:
+        """Close the connection."""

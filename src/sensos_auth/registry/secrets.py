@@ -1,0 +1,74 @@
+"""Application secrets: make (several can be valid at once), list, revoke, and the look-up by digest."""
+
+from sensos_auth.model.application_secret import Secret, digest, new_secret
+from sensos_auth.model.errors import InvalidInput, NotFound
+from sensos_auth.model.identifiers import new_secret_id
+from sensos_auth.registry.applications import get_application
+from sensos_auth.registry.transactions import Change, View
+
+_LONGEST_EXPIRY = 100 * 365 * 86_400
+
+
+def create_secret(change: Change, *, application_id: str, expires_in: int | None = None) -> tuple[Secret, str]:
+    """Make a secret and return what is kept of it, and the secret itself: the only time it is ever seen.
+
+    ``expires_in`` is in seconds; ``None`` never expires. Raises NotFound, InvalidInput.
+    """
+    application = get_application(change, application_id)
+    if expires_in is not None and not 1 <= expires_in <= _LONGEST_EXPIRY:
+        raise InvalidInput(f"a secret expires in a whole number of seconds from 1 to {_LONGEST_EXPIRY}")
+    shown = new_secret()
+    secret = Secret(
+        secret_id=new_secret_id(),
+        application_id=application_id,
+        created_at=change.now,
+        expires_at=None if expires_in is None else change.now + expires_in,
+        revoked_at=None,
+    )
+    change.statements.insert_secret(
+        change.connection,
+        digest=digest(shown),
+        secret_id=secret.secret_id,
+        application_id=application_id,
+        created_at=secret.created_at,
+        created_version=change.version,
+        expires_at=secret.expires_at,
+    )
+    change.record(
+        "secret.created",
+        secret.secret_id,
+        tenant_id=application.tenant_id,
+        application_id=application_id,
+        expires_at=secret.expires_at,
+    )
+    return secret, shown
+
+
+def get_secret(view: View, secret_id: str) -> Secret:
+    """Return what is kept of the secret; raises NotFound."""
+    row = view.statements.secret(view.connection, secret_id=secret_id)
+    if row is None:
+        raise NotFound(f"there is no secret {secret_id}")
+    return Secret(*row)
+
+
+def list_secrets(view: View, application_id: str, *, after: str | None = None, limit: int = 100) -> list[Secret]:
+    """Return up to ``limit`` secrets of the application in the order of their creation, those after ``after``.
+
+    Raises NotFound for an unknown application.
+    """
+    get_application(view, application_id)
+    rows = view.statements.secrets(view.connection, application_id=application_id, after=after, limit=limit)
+    return [Secret(*row) for row in rows]
+
+
+def revoke_secret(change: Change, secret_id: str) -> Secret:
+    """Refuse the secret from now on, for ever. Revoking twice changes nothing. Raises NotFound."""
+    secret = get_secret(change, secret_id)
+    if secret.revoked_at is None:
+        change.statements.set_secret_revoked(change.connection, secret_id=secret_id, revoked_at=change.now)
+    application = get_application(change, secret.application_id)
+    change.record(
+        "secret.revoked", secret_id, tenant_id=application.tenant_id, application_id=application.application_id
+    )
+    return get_secret(change, secret_id)

@@ -1,0 +1,128 @@
+"""The embedded engine: SQLite, brought along by apsw and never the system's.
+
+Write-ahead log, ``synchronous=FULL``: what a commit acknowledged survives power loss. Reads never wait for writers.
+"""
+
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+import apsw
+
+from sensos_auth.model.errors import ConfigurationError, RegistryUnavailable, SensosAuthError
+from sensos_auth.registry.statements import Driver
+
+BUSY_TIMEOUT_MS: Final = 2_000
+PRIVATE_FILE = 0o600
+PRIVATE_FOLDER = 0o700
+_OPEN = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_NOFOLLOW
+
+
+def check_engine(version: str) -> None:
+    """Raise ConfigurationError for an SQLite with the WAL-reset bug, which can lose committed writes.
+
+    Affected: 3.7.0 to 3.51.2, but for the corrected 3.50.7 and 3.44.6 (https://sqlite.org/wal.html#walresetbug).
+    """
+    number = tuple(int(part) for part in version.split("."))
+    corrected = number >= (3, 51, 3) or (3, 50, 7) <= number < (3, 51) or (3, 44, 6) <= number < (3, 45)
+    if not corrected:
+        raise ConfigurationError(
+            f"SQLite {version} can lose committed writes (sqlite.org/wal.html#walresetbug): "
+            "install apsw 3.51.3 or newer, which carries a corrected engine"
+        )
+
+
+class SqliteDatabase:
+    """A registry file. See :class:`sensos_auth.registry.database.Database` for the contract."""
+
+    driver: Driver = "apsw"
+
+    def __init__(self, path: Path) -> None:
+        """Open the file, and make it (0600, its folder 0700) where there is none.
+
+        Raises ConfigurationError when the engine is affected, or the file is not private, not ours to open or not a
+        database; RegistryUnavailable when it is locked.
+        """
+        check_engine(apsw.sqlite_lib_version())
+        _make_private_file(path)
+        with _errors(path):
+            self.connection = apsw.Connection(str(path.resolve()), flags=_OPEN)
+            self.path = path
+            self.connection.set_busy_timeout(BUSY_TIMEOUT_MS)
+            for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "trusted_schema=OFF"):
+                self.connection.execute(f"PRAGMA {pragma}").fetchall()
+
+    @contextmanager
+    def write(self) -> Iterator[apsw.Connection]:
+        with _errors(self.path), self._transaction("BEGIN IMMEDIATE"):
+            yield self.connection
+
+    @contextmanager
+    def read(self) -> Iterator[apsw.Connection]:
+        with _errors(self.path), self._transaction("BEGIN"):
+            yield self.connection
+
+    @contextmanager
+    def _transaction(self, begin: str) -> Iterator[None]:
+        self.connection.execute(begin)
+        try:
+            yield
+            self.connection.execute("COMMIT")
+        except BaseException:
+            if self.connection.in_transaction:
+                self.connection.execute("ROLLBACK")
+            raise
+
+    def run_script(self, connection: apsw.Connection, script: str) -> None:
+        connection.execute(script).fetchall()
+
+    def verify(self) -> list[str]:
+        """Return what SQLite's own check finds wrong with the file; an empty list when it is sound."""
+        with _errors(self.path):
+            findings = [str(row[0]) for row in self.connection.execute("PRAGMA quick_check")]
+        return [] if findings == ["ok"] else findings
+
+    def close(self) -> None:
+        self.connection.close()
+
+
+def _make_private_file(path: Path) -> None:
+    try:
+        path.parent.mkdir(mode=PRIVATE_FOLDER, parents=True, exist_ok=True)
+        descriptor = os.open(path, os.O_RDONLY | os.O_CREAT | os.O_NOFOLLOW, PRIVATE_FILE)
+    except OSError as error:
+        raise ConfigurationError(f"the registry file {path} cannot be opened: {error.strerror}") from error
+    try:
+        mode = stat.S_IMODE(os.fstat(descriptor).st_mode)
+    finally:
+        os.close(descriptor)
+    if mode & 0o077:
+        raise ConfigurationError(f"the registry file {path} is open to other users (mode {mode:o}): run chmod 600 {path}")
+
+
+@contextmanager
+def _errors(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except apsw.Error as error:
+        raise explain(error, path) from error
+
+
+def explain(error: apsw.Error, path: Path) -> SensosAuthError | apsw.Error:
+    """Return what an error of the engine means to the program; what is our own mistake comes back as it is."""
+    match error:
+        case apsw.NotADBError() | apsw.CorruptError():
+            return ConfigurationError(f"the registry file {path} is damaged or no SQLite database: restore a backup")
+        case apsw.BusyError() | apsw.LockedError():
+            return RegistryUnavailable(f"the registry is busy: another program held it for {BUSY_TIMEOUT_MS} ms")
+        case apsw.FullError():
+            return RegistryUnavailable("the registry's disk is full")
+        case apsw.ReadOnlyError() | apsw.PermissionsError():
+            return RegistryUnavailable(f"the registry file {path} cannot be written: it or its folder is read-only")
+        case apsw.IOError() | apsw.CantOpenError():
+            return RegistryUnavailable(f"the registry file {path} cannot be read or written")
+        case _:
+            return error

@@ -1,0 +1,60 @@
+"""Tenants: make, list, disable, enable."""
+
+from sensos_auth.model.errors import NotFound
+from sensos_auth.model.identifiers import new_tenant_id
+from sensos_auth.model.lifetime import checked_lifetime
+from sensos_auth.model.tenant import Tenant, checked_name
+from sensos_auth.registry.transactions import Change, View
+
+
+def create_tenant(change: Change, *, name: str, lifetime: int | None = None) -> Tenant:
+    """Make a tenant; ``lifetime`` is its access tokens' in seconds, ``None`` for the deployment's. Raises InvalidInput."""
+    tenant = Tenant(
+        tenant_id=new_tenant_id(),
+        name=checked_name(name),
+        lifetime=None if lifetime is None else checked_lifetime(lifetime),
+        created_at=change.now,
+        disabled_at=None,
+    )
+    change.statements.insert_tenant(
+        change.connection,
+        tenant_id=tenant.tenant_id,
+        name=tenant.name,
+        lifetime=tenant.lifetime,
+        created_at=tenant.created_at,
+        created_version=change.version,
+    )
+    change.record("tenant.created", tenant.tenant_id, tenant_id=tenant.tenant_id, name=tenant.name)
+    return tenant
+
+
+def get_tenant(view: View, tenant_id: str) -> Tenant:
+    """Return the tenant; raises NotFound."""
+    row = view.statements.tenant(view.connection, tenant_id=tenant_id)
+    if row is None:
+        raise NotFound(f"there is no tenant {tenant_id}")
+    return Tenant(*row)
+
+
+def list_tenants(view: View, *, after: str | None = None, limit: int = 100) -> list[Tenant]:
+    """Return up to ``limit`` tenants in the order of their creation, those after the tenant ID ``after``."""
+    return [Tenant(*row) for row in view.statements.tenants(view.connection, after=after, limit=limit)]
+
+
+def disable_tenant(change: Change, tenant_id: str) -> Tenant:
+    """Refuse every application of the tenant from now on. Disabling twice changes nothing. Raises NotFound."""
+    return _set_disabled(change, tenant_id, disabled=True)
+
+
+def enable_tenant(change: Change, tenant_id: str) -> Tenant:
+    """Let the tenant's enabled applications get tokens again. Raises NotFound."""
+    return _set_disabled(change, tenant_id, disabled=False)
+
+
+def _set_disabled(change: Change, tenant_id: str, *, disabled: bool) -> Tenant:
+    tenant = get_tenant(change, tenant_id)
+    if disabled != (tenant.disabled_at is not None):
+        disabled_at = change.now if disabled else None
+        change.statements.set_tenant_disabled(change.connection, tenant_id=tenant_id, disabled_at=disabled_at)
+    change.record("tenant.disabled" if disabled else "tenant.enabled", tenant_id, tenant_id=tenant_id)
+    return get_tenant(change, tenant_id)

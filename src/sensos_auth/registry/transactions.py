@@ -1,0 +1,92 @@
+"""Reading and changing the registry: views, and changes with their version and their audit events."""
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from sensos_auth.registry.database import Database
+from sensos_auth.registry.statements import load_statements
+
+
+def unix_milliseconds() -> int:
+    """Return the time now, in UTC milliseconds since the epoch."""
+    return time.time_ns() // 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """One consistent state of the registry. ``now`` is in UTC seconds."""
+
+    connection: Any
+    statements: Any
+    now: int
+
+
+@dataclass(frozen=True, slots=True)
+class Change(View):
+    """One transaction that changes the registry: who acts, and the registry version it will have."""
+
+    actor: str
+    version: int
+    _actions: list[str] = field(default_factory=list)
+
+    def record(self, action: str, subject: str, *, tenant_id: str | None = None, **details: str | int | None) -> None:
+        """Write the audit event of what this change does: ``action`` such as ``application.disabled``, and the
+        ID of what it was done to. ``details`` must never hold a secret.
+        """
+        self.statements.record_event(
+            self.connection,
+            version=self.version,
+            position=len(self._actions),
+            at=self.now,
+            actor=self.actor,
+            action=action,
+            tenant_id=tenant_id,
+            subject=subject,
+            details=json.dumps({name: value for name, value in details.items() if value is not None}),
+        )
+        self._actions.append(action)
+
+    @property
+    def is_recorded(self) -> bool:
+        """Tell whether the change has written an audit event."""
+        return bool(self._actions)
+
+
+class Registry:
+    """Tenants, applications, secrets, signing keys and the audit trail, in one database.
+
+    Used by one thread at a time. ``clock`` returns UTC milliseconds.
+    """
+
+    def __init__(self, database: Database, clock: Callable[[], int] = unix_milliseconds) -> None:
+        self.database = database
+        self._clock = clock
+        self._statements = load_statements(database.driver)
+
+    @contextmanager
+    def view(self) -> Iterator[View]:
+        """Read one consistent state. Raises RegistryUnavailable."""
+        with self.database.read() as connection:
+            yield View(connection, self._statements, self._clock() // 1000)
+
+    @contextmanager
+    def change(self, actor: str) -> Iterator[Change]:
+        """Change the registry in one transaction, on behalf of ``actor``; on an exception nothing has happened.
+
+        A change that records no audit event is rolled back with a RuntimeError. Raises RegistryUnavailable.
+        """
+        with self.database.write() as connection:
+            now = self._clock()
+            version = self._statements.advance_clock(connection, now_ms=now)
+            change = Change(connection, self._statements, now // 1000, actor, version)
+            yield change
+            if not change.is_recorded:
+                raise RuntimeError("a change of the registry must record an audit event")
+
+    def close(self) -> None:
+        """Close the database."""
+        self.database.close()
