@@ -62,7 +62,9 @@ def _keep_current(change: Change, master_key: MasterKey, pair: KeyPair | None) -
     return added
 
 
-def rotate(registry: Registry, master_key: MasterKey, algorithm: Algorithm, *, actor: str, immediately: bool) -> SigningKey:
+def rotate(
+    registry: Registry, master_key: MasterKey, algorithm: Algorithm, *, actor: str, immediately: bool
+) -> SigningKey:
     """Make the next key take over: in 48 h, when every verifier has had the time to learn it, or immediately.
 
     Immediately means that a verifier that has not yet fetched the new key refuses its tokens until it has. An

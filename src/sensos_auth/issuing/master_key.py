@@ -77,7 +77,9 @@ def read_master_key(path: Path) -> MasterKey | None:
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigurationError(f"the master key file {path} cannot be read: {type(error).__name__}") from error
     if mode & 0o077:
-        raise ConfigurationError(f"the master key file {path} is open to other users (mode {mode:o}): run chmod 600 {path}")
+        raise ConfigurationError(
+            f"the master key file {path} is open to other users (mode {mode:o}): run chmod 600 {path}"
+        )
     return parse_master_key(text, f"the master key file {path}")
 
 

@@ -13,12 +13,11 @@ def normalize_scope(scope: str) -> str:
 
     Raises InvalidInput for a name with characters that RFC 6749 section 3.3 forbids, or beyond 1 024 characters.
     """
-    names = list(dict.fromkeys(scope.split(" "))) if scope else []
-    names = [name for name in names if name]
+    names = [name for name in dict.fromkeys(scope.split(" ")) if name]
     for name in names:
         if not _SCOPE_TOKEN.fullmatch(name):
             raise InvalidInput(
-                'a scope is made of names separated by spaces, of printable ASCII without quotation marks and backslashes'
+                "a scope is names separated by spaces, in printable ASCII without quotation marks and backslashes"
             )
     normalized = " ".join(names)
     if len(normalized) > _MAXIMUM_LENGTH:

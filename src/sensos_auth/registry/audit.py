@@ -22,4 +22,7 @@ class AuditEvent:
 
 def list_events(view: View) -> list[AuditEvent]:
     """Return all audit events in the order in which they happened."""
-    return [AuditEvent(*row[:-1], json.loads(row[-1])) for row in view.statements.events(view.connection)]
+    return [
+        AuditEvent(version, position, at, actor, action, tenant_id, subject, json.loads(details))
+        for version, position, at, actor, action, tenant_id, subject, details in view.statements.events(view.connection)
+    ]

@@ -44,6 +44,7 @@ class SqliteCredentialReader:
         self._statement: str = load_statements("apsw").credential.sql
 
     def find(self, digest: bytes) -> Credential | None:
+        """Return what the registry says at this moment; raises RegistryUnavailable."""
         try:
             row = self._connection.execute(self._statement, {"digest": digest}).fetchone()
         except apsw.Error as error:

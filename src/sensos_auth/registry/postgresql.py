@@ -26,20 +26,24 @@ class PostgresqlDatabase:
 
     @contextmanager
     def write(self) -> Iterator[psycopg.Connection[tuple[Any, ...]]]:
+        """Return a transaction that changes the database."""
         # Every change starts by updating the clock's only row, so writers queue there and commit in version order.
         with _errors(), self._connection.transaction():
             yield self._connection
 
     @contextmanager
     def read(self) -> Iterator[psycopg.Connection[tuple[Any, ...]]]:
+        """Return a transaction that reads one snapshot."""
         with _errors(), self._connection.transaction():
             self._connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
             yield self._connection
 
     def run_script(self, connection: psycopg.Connection[tuple[Any, ...]], script: str) -> None:
+        """Run the statements of the script."""
         connection.execute(script.encode())
 
     def close(self) -> None:
+        """Close the connection."""
         self._connection.close()
 
 

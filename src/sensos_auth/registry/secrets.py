@@ -69,6 +69,9 @@ def revoke_secret(change: Change, secret_id: str) -> Secret:
         change.statements.set_secret_revoked(change.connection, secret_id=secret_id, revoked_at=change.now)
     application = get_application(change, secret.application_id)
     change.record(
-        "secret.revoked", secret_id, tenant_id=application.tenant_id, application_id=application.application_id
+        "secret.revoked",
+        secret_id,
+        tenant_id=application.tenant_id,
+        application_id=application.application_id,
     )
     return get_secret(change, secret_id)

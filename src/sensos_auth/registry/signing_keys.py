@@ -1,6 +1,7 @@
 """Signing keys as they are stored: public half, schedule, and the sealed private half."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from sensos_auth.model.signing_key import SigningKey
 from sensos_auth.registry.transactions import Change, View
@@ -9,7 +10,8 @@ from sensos_auth.registry.transactions import Change, View
 def list_signing_keys(view: View) -> list[SigningKey]:
     """Return all signing keys ever made, in the order in which they sign."""
     rows = view.statements.signing_keys(view.connection)
-    return [SigningKey(*row[:-1], has_private_key=bool(row[-1])) for row in rows]
+    # The engines differ in how they say "true".
+    return [replace(key, has_private_key=bool(key.has_private_key)) for key in (SigningKey(*row) for row in rows)]
 
 
 def signing_keys_version(view: View) -> int:

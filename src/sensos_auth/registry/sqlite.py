@@ -57,11 +57,13 @@ class SqliteDatabase:
 
     @contextmanager
     def write(self) -> Iterator[apsw.Connection]:
+        """Return a transaction that changes the file; no other writer gets in between."""
         with _errors(self.path), self._transaction("BEGIN IMMEDIATE"):
             yield self.connection
 
     @contextmanager
     def read(self) -> Iterator[apsw.Connection]:
+        """Return a transaction that reads one snapshot, beside any writer."""
         with _errors(self.path), self._transaction("BEGIN"):
             yield self.connection
 
@@ -77,6 +79,7 @@ class SqliteDatabase:
             raise
 
     def run_script(self, connection: apsw.Connection, script: str) -> None:
+        """Run the statements of the script."""
         connection.execute(script).fetchall()
 
     def verify(self) -> list[str]:
@@ -86,6 +89,7 @@ class SqliteDatabase:
         return [] if findings == ["ok"] else findings
 
     def close(self) -> None:
+        """Close the file."""
         self.connection.close()
 
 
@@ -100,7 +104,9 @@ def _make_private_file(path: Path) -> None:
     finally:
         os.close(descriptor)
     if mode & 0o077:
-        raise ConfigurationError(f"the registry file {path} is open to other users (mode {mode:o}): run chmod 600 {path}")
+        raise ConfigurationError(
+            f"the registry file {path} is open to other users (mode {mode:o}): run chmod 600 {path}"
+        )
 
 
 @contextmanager

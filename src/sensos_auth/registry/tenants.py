@@ -8,7 +8,10 @@ from sensos_auth.registry.transactions import Change, View
 
 
 def create_tenant(change: Change, *, name: str, lifetime: int | None = None) -> Tenant:
-    """Make a tenant; ``lifetime`` is its access tokens' in seconds, ``None`` for the deployment's. Raises InvalidInput."""
+    """Make a tenant; ``lifetime`` is its access tokens' in seconds, ``None`` for the deployment's.
+
+    Raises InvalidInput for a bad name or lifetime.
+    """
     tenant = Tenant(
         tenant_id=new_tenant_id(),
         name=checked_name(name),

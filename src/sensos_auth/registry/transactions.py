@@ -34,8 +34,10 @@ class Change(View):
     _actions: list[str] = field(default_factory=list)
 
     def record(self, action: str, subject: str, *, tenant_id: str | None = None, **details: str | int | None) -> None:
-        """Write the audit event of what this change does: ``action`` such as ``application.disabled``, and the
-        ID of what it was done to. ``details`` must never hold a secret.
+        """Write the audit event of what this change does.
+
+        ``action`` is such as ``application.disabled``, ``subject`` the ID of what it was done to. ``details`` must
+        never hold a secret.
         """
         self.statements.record_event(
             self.connection,

@@ -1,0 +1,94 @@
+# Sensos Auth. `make` alone prints the targets. Needs Python 3.11 or newer with pip, and nothing else.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+# The first of these that is at least 3.11 builds the virtual environment; choose another with PYTHON=…
+PYTHON ?= $(shell for python in python3.13 python3.12 python3.11 python3; do \
+	"$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo "$$python" && break; done)
+
+VENV := .venv
+BIN := $(VENV)/bin
+HOUSE := pyproject.toml Makefile
+SOURCES := src $(wildcard tests benchmarks examples)
+
+# Every package is pinned and hashed, dependencies included, so pip has nothing to resolve; wheels only, so that
+# installing runs no code of a package. Python compiles what it imports: quicker than pip compiling everything.
+PIP_INSTALL := $(BIN)/python -m pip --disable-pip-version-check install --quiet
+LOCKED := --require-hashes --no-deps --only-binary :all: --no-compile
+# The package itself, editable, built by the pinned flit_core that is already there.
+EDITABLE := --no-deps --no-build-isolation --editable .
+
+# quickstart
+PORT ?= 8000
+DATA_DIR ?=
+# test
+WORKERS ?= 2
+PYTEST_ARGS ?=
+
+.PHONY: help
+help: ## Print the targets
+	@sed -nE 's/^([a-z-]+):.*## (.*)$$/  make \1\t\2/p' Makefile | expand -t 22
+
+.PHONY: setup
+setup: $(VENV)/.dev-installed ## Make .venv with everything: service, PostgreSQL, tests, checks
+
+.PHONY: quickstart
+quickstart: $(VENV)/.server-installed ## Start the service with an example application (PORT=8000 DATA_DIR=…)
+	@exec $(BIN)/sensos-auth quickstart --port $(PORT) $(if $(DATA_DIR),--data-dir "$(DATA_DIR)")
+
+.PHONY: test
+test: setup ## Run all tests, fast ones first (PYTEST_ARGS=… WORKERS=2)
+	$(BIN)/pytest -m "not slow" --numprocesses $(WORKERS) --dist loadfile $(PYTEST_ARGS)
+	@# Alone and one at a time, because they load the machine or measure time. Status 5: there were none.
+	$(BIN)/pytest -m slow $(PYTEST_ARGS) || test $$? -eq 5
+
+.PHONY: check
+check: setup ## Check format, lint, types and import rules
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+	$(BIN)/mypy $(SOURCES)
+	$(BIN)/lint-imports --no-logo
+
+.PHONY: format
+format: setup ## Format the code and mend what ruff can
+	$(BIN)/ruff check --fix-only
+	$(BIN)/ruff format
+
+.PHONY: bench
+bench: setup ## Run the benchmarks
+	$(BIN)/python benchmarks/token_endpoint/run.py
+	$(BIN)/python benchmarks/timing/run.py
+
+# uv resolves once for every Python and system; pip does the installing.
+COMPILE = build/requirements/bin/uv pip compile pyproject.toml --quiet --upgrade --universal --python-version 3.11 \
+	--generate-hashes --no-header --no-annotate
+.PHONY: requirements
+requirements: ## Compile requirements/*.txt anew, with the newest versions that pyproject.toml allows
+	"$(PYTHON)" -m venv build/requirements
+	build/requirements/bin/python -m pip --disable-pip-version-check install --quiet uv
+	$(COMPILE) --extra server --extra postgresql --group build --output-file requirements/server.txt
+	$(COMPILE) --all-extras --group dev --constraints requirements/server.txt --output-file requirements/dev.txt
+
+.PHONY: clean
+clean: ## Remove .venv, build products and caches
+	rm -rf $(VENV) build dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	find src tests benchmarks -name __pycache__ -prune -exec rm -rf {} + 2>/dev/null || true
+
+# Stamps, so that a second run is quick. What quickstart needs is installed alone first when there is no .venv yet.
+$(BIN)/python:
+	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
+		{ echo "Python 3.11 or newer is needed; name one: make PYTHON=/path/to/python" >&2; exit 1; }
+	"$(PYTHON)" -m venv $(VENV)
+
+$(VENV)/.server-installed: requirements/server.txt $(HOUSE) | $(BIN)/python
+	$(PIP_INSTALL) $(LOCKED) --requirement requirements/server.txt
+	$(PIP_INSTALL) $(EDITABLE)
+	@touch $@
+
+$(VENV)/.dev-installed: requirements/dev.txt $(HOUSE) | $(BIN)/python
+	$(PIP_INSTALL) $(LOCKED) --requirement requirements/dev.txt
+	$(PIP_INSTALL) $(EDITABLE)
+	@touch $@ $(VENV)/.server-installed

@@ -1,0 +1,83 @@
+"""What issuing needs to know of this deployment, from the environment."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from sensos_auth.issuing.issuer import TokenSettings
+from sensos_auth.issuing.master_key import MasterKey, make_master_key, parse_master_key, read_master_key
+from sensos_auth.model.errors import ConfigurationError, InvalidInput
+from sensos_auth.model.lifetime import DEFAULT_LIFETIME, checked_lifetime
+from sensos_auth.model.signing_key import Algorithm, checked_algorithm
+from sensos_auth.registry import Registry
+from sensos_auth.registry.location import data_folder
+from sensos_auth.registry.signing_keys import list_signing_keys, sealed_private_key
+
+DEFAULT_ISSUER = "http://127.0.0.1:8000"
+DEFAULT_AUDIENCE = "sensos-api"
+
+
+def token_settings(environment: Mapping[str, str]) -> TokenSettings:
+    """Return ``SENSOS_AUTH_ISSUER``, ``…_AUDIENCE`` and ``…_TOKEN_LIFETIME`` (seconds); raises ConfigurationError."""
+    issuer = environment.get("SENSOS_AUTH_ISSUER", DEFAULT_ISSUER)
+    url = urlsplit(issuer)
+    if url.scheme not in {"http", "https"} or not url.netloc or url.query or url.fragment:
+        raise ConfigurationError(
+            "SENSOS_AUTH_ISSUER must be an http(s) URL without query and fragment (RFC 8414 section 2)"
+        )
+    audience = environment.get("SENSOS_AUTH_AUDIENCE", DEFAULT_AUDIENCE)
+    if not audience.strip():
+        raise ConfigurationError("SENSOS_AUTH_AUDIENCE is empty: unset it, or set it to the name of your API")
+    text = environment.get("SENSOS_AUTH_TOKEN_LIFETIME", str(DEFAULT_LIFETIME))
+    try:
+        lifetime = checked_lifetime(int(text))
+    except (ValueError, InvalidInput):
+        raise ConfigurationError(
+            "SENSOS_AUTH_TOKEN_LIFETIME must be a whole number of seconds from 1 to 86400"
+        ) from None
+    return TokenSettings(issuer, audience, lifetime)
+
+
+def signing_algorithm(environment: Mapping[str, str]) -> Algorithm:
+    """Return ``SENSOS_AUTH_SIGNING_ALGORITHM``, which new keys are made for; raises ConfigurationError."""
+    try:
+        return checked_algorithm(environment.get("SENSOS_AUTH_SIGNING_ALGORITHM", "ES256"))
+    except InvalidInput as error:
+        raise ConfigurationError(f"SENSOS_AUTH_SIGNING_ALGORITHM: {error}") from None
+
+
+def master_key_file(environment: Mapping[str, str]) -> Path:
+    """Return ``SENSOS_AUTH_MASTER_KEY_FILE``, or ``master.key`` in the data folder."""
+    chosen = environment.get("SENSOS_AUTH_MASTER_KEY_FILE")
+    return Path(chosen).expanduser() if chosen else data_folder(environment) / "master.key"
+
+
+def obtain_master_key(registry: Registry, environment: Mapping[str, str]) -> MasterKey:
+    """Return the master key of this deployment; makes its file while the registry holds no signing key yet.
+
+    Raises ConfigurationError when it is missing, unreadable, or not the one that the registry's keys are sealed with.
+    """
+    with registry.view() as view:
+        keys = list_signing_keys(view)
+        sealed = {key.kid: sealed_private_key(view, key.kid) for key in keys}
+    master_key = _configured_master_key(environment, may_be_made=not keys)
+    for kid, private_key in sealed.items():
+        if private_key is not None:
+            master_key.open(kid, private_key)
+    return master_key
+
+
+def _configured_master_key(environment: Mapping[str, str], *, may_be_made: bool) -> MasterKey:
+    text = environment.get("SENSOS_AUTH_MASTER_KEY")
+    if text is not None:
+        return parse_master_key(text, "SENSOS_AUTH_MASTER_KEY")
+    path = master_key_file(environment)
+    if may_be_made and not path.exists():
+        make_master_key(path)
+    master_key = read_master_key(path)
+    if master_key is None:
+        raise ConfigurationError(
+            f"the master key file {path} is missing, and the registry's signing keys can't be opened without it: "
+            "put it back, or set SENSOS_AUTH_MASTER_KEY or SENSOS_AUTH_MASTER_KEY_FILE"
+        )
+    return master_key
