@@ -1,0 +1,35 @@
+"""The command line: ``sensos-auth``, for operators and for who tries the product.
+
+Each group of commands is a module here; this one only knows their names, so that ``--help`` stays quick.
+"""
+
+import click
+
+from sensos_auth import __version__
+from sensos_auth.cli.lazy_group import LazyGroup
+
+_COMMANDS = {
+    "tenants": ("sensos_auth.cli.tenants:tenants", "Tenants: create, list, disable, enable."),
+    "applications": ("sensos_auth.cli.applications:applications", "Applications: create, list, disable, enable."),
+    "secrets": ("sensos_auth.cli.secrets:secrets", "Application secrets: create, list, revoke."),
+    "keys": ("sensos_auth.cli.keys:keys", "Signing keys: list, rotate, revoke."),
+}
+
+_EXAMPLE = """\b
+Example, from nothing to an application's credentials:
+  sensos-auth tenants create --name "Blue Motors"
+  sensos-auth applications create --tenant ten_… --name "Fleet sync"
+
+\b
+Exit status: 0 done, 1 refused or failed, 2 wrong usage.
+"""
+
+
+@click.group("sensos-auth", cls=LazyGroup, commands_at=_COMMANDS, epilog=_EXAMPLE)
+@click.version_option(__version__, message="%(prog)s %(version)s")
+def main() -> None:
+    """Machine-to-machine authentication for a multi-tenant API.
+
+    Every command works on the registry that SENSOS_AUTH_DATABASE_URL names, else on the one in SENSOS_AUTH_DATA_DIR,
+    also while `serve` runs on it.
+    """

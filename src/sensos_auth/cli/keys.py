@@ -1,0 +1,142 @@
+"""``sensos-auth keys``: the signing keys, which `serve` rotates by itself."""
+
+import os
+import sys
+
+import click
+
+from sensos_auth.cli.opening import actor, opened_registry, registry_view
+from sensos_auth.cli.paging import cut_page, page_options
+from sensos_auth.cli.parameters import IDENTIFIER, example, json_option
+from sensos_auth.cli.printing import Members, from_now, in_words, iso_time, print_json, print_page, print_thing
+from sensos_auth.issuing import key_rotation
+from sensos_auth.issuing.configuration import obtain_master_key, signing_algorithm
+from sensos_auth.model.errors import InvalidInput
+from sensos_auth.model.signing_key import PUBLISHED_AFTER_SIGNING, KeyState, SigningKey, active_key
+from sensos_auth.registry.signing_keys import list_signing_keys
+
+_JWKS_MAX_AGE = "300 s"
+
+
+@click.group(epilog=example("keys list", "keys rotate"))
+def keys() -> None:
+    """Signing keys. The service makes the first one and rotates them by itself, every 30 days."""
+
+
+@keys.command("list", epilog=example("keys list"))
+@page_options
+@json_option
+def list_command(*, cursor: str | None, limit: int, as_json: bool) -> None:
+    """Print the signing keys, in the order in which they sign."""
+    with registry_view() as view:
+        found = list_signing_keys(view)
+        now = view.now
+    if cursor is not None:
+        kids = [key.kid for key in found]
+        if cursor not in kids:
+            raise InvalidInput("--cursor must be the nextCursor of the page before")
+        found = found[kids.index(cursor) + 1 :]
+    page, next_cursor = cut_page(found, limit, lambda key: key.kid)
+    rows = [_members(key, now) for key in page] if as_json else [_row(key, now) for key in page]
+    columns = ("kid", "algorithm", "state", "signsFrom", "signsUntil", "publishedUntil")
+    print_page("keys", rows, next_cursor, as_json=as_json, columns=columns)
+
+
+@keys.command(epilog=example("keys rotate"))
+@click.option("--immediately", is_flag=True, help="For emergencies: let the next key sign now, at the cost told above.")
+@json_option
+def rotate(*, immediately: bool, as_json: bool) -> None:
+    """Let the next signing key take over: in 48 hours, by when every verifier knows it.
+
+    With --immediately it signs at once. The cost: a verifier that has not fetched the new key refuses its tokens
+    until it has, which takes up to 300 s (the max-age of the JWKS), unless it fetches at an unknown key ID. Tokens
+    of the key before stay good; to end them, use `keys revoke`.
+    """
+    with opened_registry() as registry:
+        master_key, algorithm = obtain_master_key(registry, os.environ), signing_algorithm(os.environ)
+        key = key_rotation.rotate(registry, master_key, algorithm, actor=actor(), immediately=immediately)
+        with registry.view() as view:
+            now = view.now
+    if as_json:
+        print_json(_members(key, now))
+        return
+    print_thing(_row(key, now), as_json=False)
+    click.echo()
+    if immediately:
+        click.echo(
+            "The key signs now. Verifiers that have not fetched it yet refuse its tokens until they have: up to "
+            f"{_JWKS_MAX_AGE} (the max-age of the JWKS), or until they fetch at an unknown key ID."
+        )
+    elif key.signs_from > now:
+        click.echo(f"The key is published, and signs in {in_words(key.signs_from - now)}. Nothing else is to be done.")
+    else:
+        click.echo("The key is the first one, and signs now.")
+
+
+# A thumbprint may begin with a hyphen: what is no option is the key ID.
+@keys.command(epilog=example("keys revoke KID"), context_settings={"ignore_unknown_options": True})
+@click.argument("kid", type=IDENTIFIER)
+@click.option("--yes", is_flag=True, help="Don't ask.")
+@json_option
+def revoke(*, kid: str, yes: bool, as_json: bool) -> None:
+    """End a signing key at once, for ever: it leaves the JWKS, and its private half is erased.
+
+    The tokens that it signed are refused by each verifier from its next fetch of the JWKS, within 300 s while it
+    reaches the service; their applications have to get new ones. If the key was active, another one signs from now
+    on, and verifiers that have not fetched that one refuse its tokens until they have.
+    """
+    if not yes and sys.stdin.isatty():
+        click.echo(_what_revoking_does(), err=True)
+        click.confirm(f"Revoke the signing key {kid}?", abort=True, err=True)
+    with opened_registry() as registry:
+        master_key, algorithm = obtain_master_key(registry, os.environ), signing_algorithm(os.environ)
+        revoked = key_rotation.revoke(registry, master_key, algorithm, kid, actor=actor())
+        with registry.view() as view:
+            now = view.now
+            active = active_key(list_signing_keys(view), now)
+    active_kid = None if active is None else active.kid
+    if as_json:
+        print_json({**_members(revoked, now), "activeKid": active_kid})
+        return
+    print_thing({**_row(revoked, now), "activeKid": active_kid}, as_json=False)
+    click.echo()
+    click.echo(_what_revoking_does())
+
+
+def _what_revoking_does() -> str:
+    return (
+        "Verifiers refuse the tokens that a revoked key signed from their next fetch of the JWKS, within "
+        f"{_JWKS_MAX_AGE} while they reach the service; applications have to get new tokens. Where another key takes "
+        "over at once, verifiers that have not fetched it refuse its tokens until they have."
+    )
+
+
+def _published_until(key: SigningKey) -> int | None:
+    if key.revoked_at is not None:
+        return key.revoked_at
+    return None if key.signs_until is None else key.signs_until + PUBLISHED_AFTER_SIGNING
+
+
+def _members(key: SigningKey, now: int) -> Members:
+    return {
+        "kid": key.kid,
+        "algorithm": key.algorithm,
+        "state": key.state(now),
+        "createdAt": iso_time(key.created_at),
+        "signsFrom": iso_time(key.signs_from),
+        "signsUntil": iso_time(key.signs_until),
+        "publishedUntil": iso_time(_published_until(key)),
+        "revokedAt": iso_time(key.revoked_at),
+    }
+
+
+def _row(key: SigningKey, now: int) -> Members:
+    open_end = "-" if key.state(now) is KeyState.REVOKED else "its successor signs"
+    return {
+        "kid": key.kid,
+        "algorithm": key.algorithm,
+        "state": key.state(now).value,
+        "signsFrom": from_now(key.signs_from, now),
+        "signsUntil": from_now(key.signs_until, now, never=open_end),
+        "publishedUntil": from_now(_published_until(key), now, never="-"),
+    }

@@ -1,0 +1,31 @@
+"""The parameters that many commands share, and the example at the end of a command's help."""
+
+import click
+
+from sensos_auth.model.application_secret import PREFIX
+
+_LONGEST_IDENTIFIER = 100
+
+
+class Identifier(click.ParamType[str]):
+    """An ID or a key ID, as far as its form tells. What is there and what is not, the registry says."""
+
+    name = "id"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the value; fails for what cannot be an ID, without repeating it."""
+        if value.startswith(PREFIX):
+            self.fail("this is an application secret and belongs to no command line; give the secret's ID", param, ctx)
+        if not value or len(value) > _LONGEST_IDENTIFIER or not (value.isascii() and value.isprintable()):
+            self.fail("an ID has letters, digits, _ and - only", param, ctx)
+        return value
+
+
+IDENTIFIER = Identifier()
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
+
+
+def example(*lines: str) -> str:
+    """Return the end of a command's help: how it is used."""
+    return "\n".join(["\b", "Example:", *(f"  sensos-auth {line}" for line in lines)])

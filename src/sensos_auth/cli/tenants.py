@@ -1,0 +1,72 @@
+"""``sensos-auth tenants``: the customers."""
+
+import click
+
+from sensos_auth.cli.opening import registry_change, registry_view
+from sensos_auth.cli.paging import check_cursor, cut_page, page_options
+from sensos_auth.cli.parameters import IDENTIFIER, example, json_option
+from sensos_auth.cli.printing import Members, iso_time, print_page, print_thing
+from sensos_auth.model.tenant import Tenant
+from sensos_auth.registry.tenants import create_tenant, disable_tenant, enable_tenant, get_tenant, list_tenants
+
+
+@click.group(epilog=example('tenants create --name "Blue Motors"', "tenants list"))
+def tenants() -> None:
+    """Tenants: the customers that applications belong to."""
+
+
+@tenants.command(epilog=example('tenants create --name "Blue Motors" --json'))
+@click.option("--name", required=True, help="What people call it: 1 to 200 printable characters. Names may repeat.")
+@json_option
+def create(*, name: str, as_json: bool) -> None:
+    """Make a tenant, and print its ID."""
+    with registry_change() as change:
+        tenant = create_tenant(change, name=name)
+    print_thing(_members(tenant), as_json=as_json)
+
+
+@tenants.command("list", epilog=example("tenants list --limit 20"))
+@page_options
+@json_option
+def list_command(*, cursor: str | None, limit: int, as_json: bool) -> None:
+    """Print the tenants, in the order of their creation."""
+    with registry_view() as view:
+        check_cursor(get_tenant, view, cursor)
+        found = list_tenants(view, after=cursor, limit=limit + 1)
+    page, next_cursor = cut_page(found, limit, lambda tenant: tenant.tenant_id)
+    columns = ("tenantId", "name", "state", "createdAt")
+    print_page("tenants", [_members(tenant) for tenant in page], next_cursor, as_json=as_json, columns=columns)
+
+
+@tenants.command(epilog=example("tenants disable ten_…"))
+@click.argument("tenant_id", metavar="ID", type=IDENTIFIER)
+@json_option
+def disable(*, tenant_id: str, as_json: bool) -> None:
+    """Give none of the tenant's applications a token from now on.
+
+    Tokens that they hold already are accepted until they expire.
+    """
+    with registry_change() as change:
+        tenant = disable_tenant(change, tenant_id)
+    print_thing(_members(tenant), as_json=as_json)
+
+
+@tenants.command(epilog=example("tenants enable ten_…"))
+@click.argument("tenant_id", metavar="ID", type=IDENTIFIER)
+@json_option
+def enable(*, tenant_id: str, as_json: bool) -> None:
+    """Let the tenant's enabled applications get tokens again."""
+    with registry_change() as change:
+        tenant = enable_tenant(change, tenant_id)
+    print_thing(_members(tenant), as_json=as_json)
+
+
+def _members(tenant: Tenant) -> Members:
+    return {
+        "tenantId": tenant.tenant_id,
+        "name": tenant.name,
+        "state": "enabled" if tenant.disabled_at is None else "disabled",
+        "lifetime": tenant.lifetime,
+        "createdAt": iso_time(tenant.created_at),
+        "disabledAt": iso_time(tenant.disabled_at),
+    }
