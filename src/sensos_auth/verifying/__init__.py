@@ -1,0 +1,56 @@
+"""Access token in, caller out: for API services that accept the tokens of a Sensos Auth service.
+
+One verifier for each service, made when it starts::
+
+    keys = RemoteJwks("https://auth.example.com/.well-known/jwks.json")
+    verifier = Verifier(issuer="https://auth.example.com", audience="sensos-api", keys=keys)
+    keys.wait_until_ready()
+
+    caller = verifier.verify(token, scope="devices:read")
+    caller.tenant_id, caller.application_id, caller.scopes
+
+Around a whole ASGI application: ``AuthenticationMiddleware(app, verifier)``. In FastAPI, endpoint by endpoint:
+:mod:`sensos_auth.verifying.fastapi`. Elsewhere, two functions make a request a caller and a refusal an answer:
+``authenticate(verifier, request.headers.getlist("Authorization"))`` and ``refusal_for(error)``.
+
+What is promised:
+
+* Verifying asks neither network nor disk, and any number of threads may do it at once.
+* A token is refused unless its issuer and its audience are exactly the configured ones, and no option skips a check.
+  The algorithm is the key's, never the token's choice. No token brings its own key or has one fetched.
+* Every token that is not good raises the same InvalidToken, and clients get the same 401. Its ``reason`` is for the
+  service's log.
+* No keys, or a defect, is a 503: neither a refusal of a good token nor a pass.
+* Names in ``__all__`` here and in :mod:`sensos_auth.verifying.fastapi` change only with a major version. Claims may be
+  added to tokens; a verifier of today ignores them and keeps them in ``Caller.claims``.
+
+A token is a password for as long as it lives: keep it out of logs, URLs and error messages.
+"""
+
+from sensos_auth.verifying.asgi import AuthenticationMiddleware
+from sensos_auth.verifying.bearer import authenticate
+from sensos_auth.verifying.caller import Caller
+from sensos_auth.verifying.errors import InsufficientScope, InvalidToken, KeysUnavailable, MissingToken
+from sensos_auth.verifying.jwks import LocalJwks, parse_jwks
+from sensos_auth.verifying.keys import VerificationKey, VerificationKeys
+from sensos_auth.verifying.refusals import Refusal, refusal_for
+from sensos_auth.verifying.remote_jwks import RemoteJwks
+from sensos_auth.verifying.verifier import Verifier
+
+__all__ = [
+    "AuthenticationMiddleware",
+    "Caller",
+    "InsufficientScope",
+    "InvalidToken",
+    "KeysUnavailable",
+    "LocalJwks",
+    "MissingToken",
+    "Refusal",
+    "RemoteJwks",
+    "VerificationKey",
+    "VerificationKeys",
+    "Verifier",
+    "authenticate",
+    "parse_jwks",
+    "refusal_for",
+]

@@ -1,0 +1,64 @@
+"""One fetch of a JWKS over HTTP: bounded in time and size, and to exactly the address that was configured."""
+
+import asyncio
+import re
+from dataclasses import dataclass
+
+import httpx2
+
+from sensos_auth import __version__
+from sensos_auth.verifying.jwks import LARGEST_JWKS
+
+DEADLINE = 3.0  # seconds for everything: name, connection, TLS, headers, body
+
+_MAX_AGE = re.compile(r'(?:^|[,\s])max-age\s*=\s*"?([0-9]{1,9})(?![0-9])', re.IGNORECASE | re.ASCII)
+_HEADERS = {
+    "accept": "application/jwk-set+json, application/json",
+    "accept-encoding": "identity",
+    "user-agent": f"sensos-auth-verifier/{__version__}",
+}
+
+
+class FetchFailed(Exception):
+    """The fetch brought no document. The text holds nothing of what was received."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """The document, and the ``max-age`` of its ``Cache-Control`` in seconds (RFC 9111 section 5.2.2.1)."""
+
+    document: bytes
+    max_age: int | None
+
+
+def fetch(url: str) -> Fetched:
+    """Return what the URL answers; raises FetchFailed for all but a 200 of at most 256 KiB within 3 seconds.
+
+    Redirects are not followed. Proxies and certificate authorities are taken from the environment, as usual. Blocks,
+    so it belongs into a thread of its own: an event loop in it is what ends a slow drip in time.
+    """
+    try:
+        return asyncio.run(_fetch(url))
+    except TimeoutError:
+        raise FetchFailed(f"no whole answer within {DEADLINE:g} s") from None
+    except (httpx2.HTTPError, httpx2.InvalidURL, OSError) as error:
+        raise FetchFailed(type(error).__name__) from None
+
+
+async def _fetch(url: str) -> Fetched:
+    async with (
+        asyncio.timeout(DEADLINE),
+        httpx2.AsyncClient(headers=_HEADERS, timeout=None, follow_redirects=False) as client,
+        client.stream("GET", url) as response,
+    ):
+        if response.status_code != httpx2.codes.OK:
+            raise FetchFailed(f"status {response.status_code}")
+        if response.headers.get("content-encoding", "identity") != "identity":
+            raise FetchFailed("an encoded answer")
+        document = bytearray()
+        async for chunk in response.aiter_raw():
+            document += chunk
+            if len(document) > LARGEST_JWKS:
+                raise FetchFailed(f"more than {LARGEST_JWKS} bytes")
+        max_age = _MAX_AGE.search(response.headers.get("cache-control", ""))
+        return Fetched(bytes(document), int(max_age[1]) if max_age else None)

@@ -1,0 +1,113 @@
+"""A JWK set (RFC 7517 section 5) becomes the keys that verify access tokens."""
+
+import re
+from collections.abc import Mapping
+
+from cryptography.exceptions import UnsupportedAlgorithm
+from joserfc.errors import JoseError
+from joserfc.jwk import ECKey, Key, OKPKey, RSAKey
+
+from sensos_auth.model.errors import InvalidInput
+from sensos_auth.verifying.keys import VerificationKey
+from sensos_auth.verifying.roca import is_roca_modulus
+from sensos_auth.verifying.strict_json import parse_object
+
+LARGEST_JWKS = 256 * 1024
+KEY_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
+
+_PRIVATE_MEMBERS = frozenset(("d", "p", "q", "dp", "dq", "qi", "oth", "k"))
+_RSA_BITS = range(2048, 8193)
+_RSA_EXPONENTS = range(65537, 1 << 256, 2)
+
+
+class LocalJwks:
+    """The keys of a JWK set that the program has at hand, for tests and for services without a way to the issuer.
+
+    ``document`` is the set as JSON. It never changes, so a rotation of the issuer's keys asks for a new one; see
+    :class:`RemoteJwks` for keys that follow. Raises InvalidInput as :func:`parse_jwks` does.
+    """
+
+    def __init__(self, document: bytes | str) -> None:
+        self._keys = parse_jwks(document.encode() if isinstance(document, str) else document)
+
+    def find(self, kid: str) -> VerificationKey | None:
+        """Return the key with this key ID, or None."""
+        return self._keys.get(kid)
+
+
+def parse_jwks(document: bytes) -> Mapping[str, VerificationKey]:
+    """Return the usable keys of the JSON document by key ID.
+
+    A key is passed over when it is not for verifying signatures, names no algorithm of ours (ES256, RS256, EdDSA with
+    Ed25519), does not fit it, or is weak. Raises InvalidInput for the whole set when it is not a JWK set of at most
+    256 KiB, holds a symmetric key or a private member, names two keys alike, or leaves no usable key.
+    """
+    keys: dict[str, VerificationKey] = {}
+    seen: set[str] = set()
+    for jwk in _listed_keys(document):
+        if jwk.get("kty") == "oct" or not _PRIVATE_MEMBERS.isdisjoint(jwk):
+            raise InvalidInput("the JWK set holds a symmetric or private key: such a key is known to everyone by now")
+        kid = jwk.get("kid")
+        if not isinstance(kid, str):
+            continue
+        if kid in seen:
+            raise InvalidInput("two keys of the JWK set have the same key ID")
+        seen.add(kid)
+        key = _usable_key(kid, jwk)
+        if key is not None:
+            keys[kid] = key
+    if not keys:
+        raise InvalidInput("the JWK set has no key that can verify an access token")
+    return keys
+
+
+def _listed_keys(document: bytes) -> list[dict[str, object]]:
+    if len(document) > LARGEST_JWKS:
+        raise InvalidInput("the JWK set is larger than 256 KiB")
+    try:
+        listed = parse_object(document).get("keys")
+    except ValueError:
+        listed = None
+    if not isinstance(listed, list) or not all(isinstance(jwk, dict) for jwk in listed):
+        raise InvalidInput('a JWK set is a JSON object with a list of objects "keys" (RFC 7517 section 5)')
+    return listed
+
+
+def _usable_key(kid: str, jwk: dict[str, object]) -> VerificationKey | None:
+    key_ops = jwk.get("key_ops", ["verify"])
+    if (
+        not KEY_ID.fullmatch(kid)
+        or jwk.get("use", "sig") != "sig"
+        or not isinstance(key_ops, list)
+        or "verify" not in key_ops
+    ):
+        return None
+    algorithm = jwk.get("alg")
+    try:
+        public_key = _public_key(algorithm, jwk)
+        if public_key is None or not isinstance(algorithm, str):
+            return None
+        return VerificationKey(kid, algorithm, public_key)
+    except (JoseError, ValueError, KeyError, UnsupportedAlgorithm):
+        return None  # e.g. a point that is not on the curve
+
+
+def _public_key(algorithm: object, jwk: dict[str, object]) -> Key | None:
+    match algorithm, jwk:
+        case "ES256", {"kty": "EC", "crv": "P-256", "x": str(x), "y": str(y)}:
+            return ECKey.import_key({"kty": "EC", "crv": "P-256", "x": x, "y": y})
+        case "EdDSA", {"kty": "OKP", "crv": "Ed25519", "x": str(x)}:
+            return OKPKey.import_key({"kty": "OKP", "crv": "Ed25519", "x": x})
+        case "RS256", {"kty": "RSA", "n": str(n), "e": str(e)}:
+            return _strong_rsa_key(n, e)
+        case _:
+            return None
+
+
+def _strong_rsa_key(n: str, e: str) -> RSAKey | None:
+    if not _RSA_BITS.start // 6 < len(n) < _RSA_BITS.stop // 6 + 8:
+        return None  # before joserfc warns of short keys, or works on huge ones
+    key = RSAKey.import_key({"kty": "RSA", "n": n, "e": e})
+    numbers = key.public_key.public_numbers()
+    is_strong = numbers.n.bit_length() in _RSA_BITS and numbers.e in _RSA_EXPONENTS and not is_roca_modulus(numbers.n)
+    return key if is_strong else None
