@@ -30,9 +30,14 @@ def open_registry(url: str) -> Registry:
 
 def open_database(url: str) -> Database:
     """Connect to the engine that the URL names, without touching what is in it."""
+    return SqliteDatabase(sqlite_file(url))
+
+
+def sqlite_file(url: str) -> Path:
+    """Return the file that ``sqlite:///path`` names, whether or not it exists; raises ConfigurationError."""
     match = _SQLITE.fullmatch(url)
     if match:
-        return SqliteDatabase(Path(match["path"]))
+        return Path(match["path"])
     if url.startswith(("postgresql://", "postgres://")):
         raise ConfigurationError("serving on PostgreSQL is not available yet: use sqlite:///path")
     raise ConfigurationError("SENSOS_AUTH_DATABASE_URL must look like sqlite:///path/to/registry.sqlite3")
