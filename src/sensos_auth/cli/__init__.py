@@ -13,6 +13,8 @@ _COMMANDS = {
     "applications": ("sensos_auth.cli.applications:applications", "Applications: create, list, disable, enable."),
     "secrets": ("sensos_auth.cli.secrets:secrets", "Application secrets: create, list, revoke."),
     "keys": ("sensos_auth.cli.keys:keys", "Signing keys: list, rotate, revoke."),
+    "tokens": ("sensos_auth.cli.tokens:tokens", "Access tokens: inspect."),
+    "doctor": ("sensos_auth.cli.doctor:doctor", "Say what is wrong with this configuration, and how to mend it."),
 }
 
 _EXAMPLE = """\b

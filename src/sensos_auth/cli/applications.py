@@ -3,7 +3,7 @@
 import click
 
 from sensos_auth.cli.opening import registry_change, registry_view
-from sensos_auth.cli.paging import check_cursor, cut_page, page_options
+from sensos_auth.cli.paging import cut_page, page_options
 from sensos_auth.cli.parameters import IDENTIFIER, example, json_option
 from sensos_auth.cli.printing import Members, iso_time, print_page, print_thing
 from sensos_auth.cli.showing_secrets import print_new_secret
@@ -13,7 +13,6 @@ from sensos_auth.registry.applications import (
     create_application,
     disable_application,
     enable_application,
-    get_application,
     list_applications,
 )
 from sensos_auth.registry.secrets import create_secret
@@ -56,7 +55,6 @@ def list_command(*, tenant_id: str | None, cursor: str | None, limit: int, as_js
     with registry_view() as view:
         if tenant_id is not None:
             get_tenant(view, tenant_id)
-        check_cursor(get_application, view, cursor)
         found = list_applications(view, tenant_id=tenant_id, after=cursor, limit=limit + 1)
     page, next_cursor = cut_page(found, limit, lambda application: application.application_id)
     rows = [_members(application) for application in page]

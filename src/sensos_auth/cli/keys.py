@@ -11,7 +11,7 @@ from sensos_auth.cli.parameters import IDENTIFIER, example, json_option
 from sensos_auth.cli.printing import Members, from_now, in_words, iso_time, print_json, print_page, print_thing
 from sensos_auth.issuing import key_rotation
 from sensos_auth.issuing.configuration import obtain_master_key, signing_algorithm
-from sensos_auth.model.errors import InvalidInput
+from sensos_auth.model.errors import NotFound
 from sensos_auth.model.signing_key import PUBLISHED_AFTER_SIGNING, KeyState, SigningKey, active_key
 from sensos_auth.registry.signing_keys import list_signing_keys
 
@@ -34,7 +34,7 @@ def list_command(*, cursor: str | None, limit: int, as_json: bool) -> None:
     if cursor is not None:
         kids = [key.kid for key in found]
         if cursor not in kids:
-            raise InvalidInput("--cursor must be the nextCursor of the page before")
+            raise NotFound(f"there is no signing key {cursor}")
         found = found[kids.index(cursor) + 1 :]
     page, next_cursor = cut_page(found, limit, lambda key: key.kid)
     rows = [_members(key, now) for key in page] if as_json else [_row(key, now) for key in page]

@@ -6,8 +6,6 @@ from typing import Any, TypeVar
 import click
 
 from sensos_auth.cli.parameters import IDENTIFIER
-from sensos_auth.model.errors import InvalidInput, NotFound
-from sensos_auth.registry import View
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 _Thing = TypeVar("_Thing")
@@ -26,16 +24,6 @@ def page_options(function: _Function) -> _Function:
     )
     cursor = click.option("--cursor", type=IDENTIFIER, help="Go on where the page before ended (its nextCursor).")
     return cursor(limit(function))
-
-
-def check_cursor(get: Callable[[View, str], object], view: View, cursor: str | None) -> None:
-    """Refuse a cursor that no page ended with; ``get`` finds a thing by its ID. Raises InvalidInput."""
-    if cursor is None:
-        return
-    try:
-        get(view, cursor)
-    except NotFound:
-        raise InvalidInput("--cursor must be the nextCursor of the page before") from None
 
 
 def cut_page(

@@ -3,12 +3,12 @@
 import click
 
 from sensos_auth.cli.opening import registry_change, registry_view
-from sensos_auth.cli.paging import check_cursor, cut_page, page_options
+from sensos_auth.cli.paging import cut_page, page_options
 from sensos_auth.cli.parameters import IDENTIFIER, example, json_option
 from sensos_auth.cli.printing import Members, from_now, iso_time, print_page, print_thing
 from sensos_auth.cli.showing_secrets import print_new_secret
 from sensos_auth.model.application_secret import Secret
-from sensos_auth.registry.secrets import create_secret, get_secret, list_secrets, revoke_secret
+from sensos_auth.registry.secrets import create_secret, list_secrets, revoke_secret
 
 
 @click.group(epilog=example("secrets create --application app_…", "secrets revoke sec_…"))
@@ -39,7 +39,6 @@ def create(*, application_id: str, expires_in: int | None, as_json: bool) -> Non
 def list_command(*, application_id: str, cursor: str | None, limit: int, as_json: bool) -> None:
     """Print the application's secrets by their IDs, in the order of their creation."""
     with registry_view() as view:
-        check_cursor(get_secret, view, cursor)
         found = list_secrets(view, application_id, after=cursor, limit=limit + 1)
         rows = [_members(secret, view.now) for secret in found]
     page, next_cursor = cut_page(rows, limit, lambda row: str(row["secretId"]))

@@ -3,11 +3,11 @@
 import click
 
 from sensos_auth.cli.opening import registry_change, registry_view
-from sensos_auth.cli.paging import check_cursor, cut_page, page_options
+from sensos_auth.cli.paging import cut_page, page_options
 from sensos_auth.cli.parameters import IDENTIFIER, example, json_option
 from sensos_auth.cli.printing import Members, iso_time, print_page, print_thing
 from sensos_auth.model.tenant import Tenant
-from sensos_auth.registry.tenants import create_tenant, disable_tenant, enable_tenant, get_tenant, list_tenants
+from sensos_auth.registry.tenants import create_tenant, disable_tenant, enable_tenant, list_tenants
 
 
 @click.group(epilog=example('tenants create --name "Blue Motors"', "tenants list"))
@@ -31,7 +31,6 @@ def create(*, name: str, as_json: bool) -> None:
 def list_command(*, cursor: str | None, limit: int, as_json: bool) -> None:
     """Print the tenants, in the order of their creation."""
     with registry_view() as view:
-        check_cursor(get_tenant, view, cursor)
         found = list_tenants(view, after=cursor, limit=limit + 1)
     page, next_cursor = cut_page(found, limit, lambda tenant: tenant.tenant_id)
     columns = ("tenantId", "name", "state", "createdAt")

@@ -1,0 +1,1 @@
+"""What `sensos-auth doctor` looks at. Nothing here changes anything."""

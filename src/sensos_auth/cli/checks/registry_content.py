@@ -1,0 +1,75 @@
+"""Checks of what is in the registry: schema, soundness, clock, and the signing keys under their master key."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import closing
+from pathlib import Path
+
+from sensos_auth.cli.checks.finding import Finding, ok, warning, wrong
+from sensos_auth.cli.checks.signing_keys import check_signing_keys
+from sensos_auth.cli.printing import in_words
+from sensos_auth.model.errors import SensosAuthError
+from sensos_auth.registry import Registry, View
+from sensos_auth.registry.migrating import known_migrations
+from sensos_auth.registry.sqlite_read_only import ReadOnlySqliteDatabase
+from sensos_auth.registry.transactions import unix_milliseconds
+
+_CLOCK_TOLERANCE_MS = 60_000
+_SHOWN = 3
+
+
+def check_registry_content(path: Path, environment: Mapping[str, str]) -> list[Finding]:
+    """Look into the registry file, which must exist."""
+    try:
+        findings, disturbed = _look(path, environment)
+        return _look(path, environment)[0] if disturbed else findings
+    except SensosAuthError as error:
+        return [wrong("registry", error)]
+
+
+def _look(path: Path, environment: Mapping[str, str]) -> tuple[list[Finding], bool]:
+    with closing(ReadOnlySqliteDatabase(path)) as database:
+        findings = list(_checks(database, environment))
+        return findings, database.was_disturbed()
+
+
+def _checks(database: ReadOnlySqliteDatabase, environment: Mapping[str, str]) -> Iterator[Finding]:
+    damage = database.verify()
+    if damage:
+        yield wrong("integrity", f"the registry is damaged ({'; '.join(damage[:_SHOWN])}): restore a backup")
+        return
+    yield ok("integrity", "SQLite's quick_check found nothing")
+    registry = Registry(database)
+    with registry.view() as view:
+        schema = _schema(database, view)
+        yield schema
+        if schema.status != "ok":
+            return
+        yield _clock(view)
+        yield from check_signing_keys(view, environment)
+
+
+def _schema(database: ReadOnlySqliteDatabase, view: View) -> Finding:
+    known = known_migrations()[-1].number
+    if not database.has_table(view.connection, "migrations"):
+        return warning("schema", "the registry is empty: any other command, or serve, fills it")
+    applied = [number for number, _ in view.statements.applied_migrations(view.connection)]
+    if applied[-1] > known:
+        return wrong(
+            "schema",
+            f"the registry was written by a newer Sensos Auth (its schema is {applied[-1]}, this program knows "
+            f"{known}): upgrade this program, or restore a backup made before the upgrade",
+        )
+    if applied[-1] < known:
+        return warning("schema", f"{applied[-1]} of {known}: any other command, or serve, brings it up to date")
+    return ok("schema", f"{known}, the one that this program knows")
+
+
+def _clock(view: View) -> Finding:
+    version, _ = view.statements.clock(view.connection)
+    behind = version - unix_milliseconds()
+    if behind > _CLOCK_TOLERANCE_MS:
+        return wrong(
+            "clock",
+            f"this machine's clock is {in_words(behind // 1000)} behind the newest change in the registry: set it",
+        )
+    return ok("clock", "not behind the newest change in the registry")

@@ -1,0 +1,101 @@
+"""Checks of the program and of the environment's settings."""
+
+from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
+from ipaddress import ip_address
+from urllib.parse import urlsplit
+
+import apsw
+
+from sensos_auth.cli.checks.finding import Finding, ok, warning, wrong
+from sensos_auth.issuing.configuration import signing_algorithm, token_settings
+from sensos_auth.issuing.issuer import TokenSettings
+from sensos_auth.model.errors import ConfigurationError
+from sensos_auth.registry.sqlite import check_engine
+
+_ISSUER, _AUDIENCE, _LIFETIME = "SENSOS_AUTH_ISSUER", "SENSOS_AUTH_AUDIENCE", "SENSOS_AUTH_TOKEN_LIFETIME"
+_VARIABLES = (
+    _ISSUER,
+    _AUDIENCE,
+    _LIFETIME,
+    "SENSOS_AUTH_DATABASE_URL",
+    "SENSOS_AUTH_DATA_DIR",
+    "SENSOS_AUTH_MASTER_KEY",
+    "SENSOS_AUTH_MASTER_KEY_FILE",
+    "SENSOS_AUTH_SIGNING_ALGORITHM",
+)
+
+
+def check_settings(environment: Mapping[str, str]) -> Iterator[Finding]:
+    """Look at the SQLite engine and at every setting that needs no registry."""
+    yield _engine(apsw.sqlite_lib_version())
+    yield from _spelling(environment)
+    yield _issuer(environment)
+    yield _audience(environment)
+    yield _lifetime(environment)
+    yield _algorithm(environment)
+
+
+def _engine(version: str) -> Finding:
+    try:
+        check_engine(version)
+    except ConfigurationError as error:
+        return wrong("engine", error)
+    return ok("engine", f"SQLite {version}")
+
+
+def _spelling(environment: Mapping[str, str]) -> Iterator[Finding]:
+    for name in sorted(environment):
+        if name.startswith("SENSOS_AUTH") and name not in _VARIABLES:
+            for meant in get_close_matches(name, _VARIABLES, n=1, cutoff=0.85):
+                yield warning("variables", f"{name} is not known: if {meant} is meant, rename it")
+
+
+def _issuer(environment: Mapping[str, str]) -> Finding:
+    try:
+        issuer = _settings_of(environment, _ISSUER).issuer
+    except ConfigurationError as error:
+        return wrong("issuer", error)
+    url = urlsplit(issuer)
+    if url.scheme == "https" or _is_loopback(url.hostname or ""):
+        return ok("issuer", issuer if _ISSUER in environment else f"{issuer} ({_ISSUER} is not set)")
+    return wrong(
+        "issuer",
+        f"{issuer} is not https, so that anybody on the way can put other keys into the JWKS: "
+        f"serve it over TLS and set {_ISSUER} to the https URL",
+    )
+
+
+def _audience(environment: Mapping[str, str]) -> Finding:
+    try:
+        return ok("audience", _settings_of(environment, _AUDIENCE).audience)
+    except ConfigurationError as error:
+        return wrong("audience", error)
+
+
+def _lifetime(environment: Mapping[str, str]) -> Finding:
+    try:
+        return ok("lifetime", f"access tokens live {_settings_of(environment, _LIFETIME).lifetime} s by default")
+    except ConfigurationError as error:
+        return wrong("lifetime", error)
+
+
+def _algorithm(environment: Mapping[str, str]) -> Finding:
+    try:
+        return ok("algorithm", f"new signing keys are for {signing_algorithm(environment)}")
+    except ConfigurationError as error:
+        return wrong("algorithm", error)
+
+
+def _settings_of(environment: Mapping[str, str], name: str) -> TokenSettings:
+    # Alone, so that each mistake is found and not only the first.
+    return token_settings({name: environment[name]} if name in environment else {})
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost" or host.endswith(".localhost"):  # RFC 6761 section 6.3
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,67 @@
+"""Checks of the signing keys and of the master key that opens them."""
+
+from collections.abc import Iterator, Mapping
+
+from sensos_auth.cli.checks.finding import Finding, ok, warning, wrong
+from sensos_auth.cli.printing import in_words
+from sensos_auth.issuing.configuration import master_key_file
+from sensos_auth.issuing.master_key import MasterKey, parse_master_key, read_master_key
+from sensos_auth.model.errors import ConfigurationError
+from sensos_auth.model.signing_key import SIGNS_FOR, SigningKey, active_key, rotation_due
+from sensos_auth.registry import View
+from sensos_auth.registry.signing_keys import list_signing_keys, sealed_private_key
+
+_VARIABLE = "SENSOS_AUTH_MASTER_KEY"
+
+
+def check_signing_keys(view: View, environment: Mapping[str, str]) -> Iterator[Finding]:
+    """Look at the master key, the active signing key and the rotation."""
+    keys = list_signing_keys(view)
+    yield _master_key(view, keys, environment)
+    if not keys:
+        yield warning("signing key", "there is none yet: serve makes the first one when it starts")
+        return
+    active = active_key(keys, view.now)
+    if active is None or not active.has_private_key:
+        yield wrong(
+            "signing key", "none is active, so no token can be issued: run sensos-auth keys rotate --immediately"
+        )
+        return
+    yield ok("signing key", f"{active.kid} ({active.algorithm}) signs since {in_words(view.now - active.signs_from)}")
+    if rotation_due(keys, view.now):
+        age = in_words(view.now - active.signs_from)
+        yield warning(
+            "rotation",
+            f"the active key signs since {age} instead of {in_words(SIGNS_FOR)} and has no successor: start serve, "
+            "which publishes it, or run sensos-auth keys rotate",
+        )
+    else:
+        yield ok("rotation", "on schedule")
+
+
+def _master_key(view: View, keys: list[SigningKey], environment: Mapping[str, str]) -> Finding:
+    sealed = {key.kid: sealed_private_key(view, key.kid) for key in keys}
+    try:
+        master_key, source = _configured(environment)
+        if master_key is None:
+            if any(sealed.values()):
+                return wrong(
+                    "master key",
+                    f"{source} is missing, and the signing keys can't be opened without it: "
+                    f"put it back, or set {_VARIABLE} or {_VARIABLE}_FILE",
+                )
+            return ok("master key", f"{source} does not exist yet, and is made with the first signing key")
+        for kid, private_key in sealed.items():
+            if private_key is not None:
+                master_key.open(kid, private_key)
+    except ConfigurationError as error:
+        return wrong("master key", error)
+    return ok("master key", f"{source} opens every signing key")
+
+
+def _configured(environment: Mapping[str, str]) -> tuple[MasterKey | None, str]:
+    text = environment.get(_VARIABLE)
+    if text is not None:
+        return parse_master_key(text, _VARIABLE), _VARIABLE
+    path = master_key_file(environment)
+    return read_master_key(path), str(path)
