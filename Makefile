@@ -59,8 +59,8 @@ format: setup ## Format the code and mend what ruff can
 
 .PHONY: bench
 bench: setup ## Run the benchmarks
-	$(BIN)/python benchmarks/token_endpoint/run.py
-	$(BIN)/python benchmarks/timing/run.py
+	$(BIN)/python -m benchmarks.token_endpoint.run $(BENCH_ARGS)
+	$(BIN)/python -m benchmarks.timing.run
 
 # uv resolves once for every Python and system; pip does the installing.
 COMPILE = build/requirements/bin/uv pip compile pyproject.toml --quiet --upgrade --universal --python-version 3.11 \

@@ -77,3 +77,9 @@ _server.register_token_generator(
 def token() -> Response:
     """Answer a token request."""
     return _server.create_token_response()
+
+
+@app.get("/jwks")
+def jwks() -> dict[str, list[dict[str, str]]]:
+    """Publish the key, so that the benchmark can check what it measures."""
+    return {"keys": [TokenGenerator._key.as_dict(private=False)]}  # noqa: SLF001 - this file's own

@@ -1,0 +1,229 @@
+"""What is measured: the product with few and many applications, the bare server, and the peers; how each is started."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.token_endpoint.places import BUILD, LOGS, NODE, PEERS, PRODUCT, SERVED
+from benchmarks.token_endpoint.population import populate
+
+_BARE_ANSWER = BUILD / "bare_answer.json"
+_PEER_CLIENTS = 10
+_START_SECONDS = 60
+_STOP_SECONDS = 20
+_SERVE = ("serve", "--host", "127.0.0.1", "--port", "{port}")
+
+
+@dataclass(frozen=True)
+class Contestant:
+    """A server, and what it is asked. ``jwks_path`` is where its public keys are; empty: it signs nothing."""
+
+    name: str
+    title: str
+    command: list[str]
+    environment: Mapping[str, str]
+    path: str
+    content_type: str
+    requests: Path
+    request_length: int
+    jwks_path: str
+    member: str = "access_token"  # of the answer: where the token is
+    folder: Path = SERVED
+
+    def first_request(self) -> bytes:
+        """Return the body of one valid request."""
+        with self.requests.open("rb") as file:
+            return file.read(self.request_length)
+
+
+def product(name: str, applications: int, workers: int = 1) -> Contestant:
+    """Return the product, through its own command line, over a registry with this many applications."""
+    population = populate(applications)
+    return Contestant(
+        name=name,
+        title=f"Sensos Auth, {applications:,} applications" + (f", {workers} workers" if workers > 1 else ""),
+        command=[str(PRODUCT / "sensos-auth"), *_SERVE, "--workers", str(workers)],
+        environment={"SENSOS_AUTH_DATA_DIR": str(population.folder)},
+        path="/v1/applications/token",
+        content_type="application/json",
+        requests=population.requests,
+        request_length=population.request_length,
+        jwks_path="/.well-known/jwks.json",
+        member="accessToken",
+    )
+
+
+def bare(like: Contestant) -> Contestant:
+    """Return the product's HTTP server with an application that does no work: the same requests, the same answer."""
+    return Contestant(
+        name="bare",
+        title="(a) bare server, same bytes, no work",
+        command=[sys.executable, str(SERVED / "bare.py"), "{port}"],
+        environment={"BARE_ANSWER": str(_BARE_ANSWER)},
+        path=like.path,
+        content_type=like.content_type,
+        requests=like.requests,
+        request_length=like.request_length,
+        jwks_path="",
+    )
+
+
+def keep_for_bare(headers: list[tuple[str, str]], body: str) -> None:
+    """Write down the product's answer for the bare server to repeat; Granian adds ``Date`` and ``Server`` itself."""
+    own = [(name.lower(), value) for name, value in headers if name.lower() not in {"date", "server"}]
+    _BARE_ANSWER.write_text(json.dumps({"headers": own, "body": body}))
+
+
+def node_oidc_provider() -> Contestant:
+    """Return the node peer, with its clients in memory."""
+    clients = _peer_clients()
+    return _peer(
+        "oidc-provider",
+        "(c) node oidc-provider, in memory, ES256",
+        ["node", str(NODE / "oidc_provider.mjs"), "{port}", str(clients)],
+        {"NODE_ENV": "production"},
+        "/jwks",
+    )
+
+
+def authlib_on_flask() -> Contestant:
+    """Return Authlib's server on Flask, under Granian with one thread: quicker than gunicorn and than more threads."""
+    return _peer(
+        "authlib",
+        "(d) Authlib on Flask, in memory, ES256",
+        _granian_wsgi("authlib_app:app"),
+        {"PEER_CLIENTS": str(_peer_clients())},
+        "/jwks",
+    )
+
+
+def django_oauth_toolkit() -> Contestant:
+    """Return django-oauth-toolkit with a fresh SQLite database, under Granian with one thread as above."""
+    database = BUILD / "django.sqlite3"
+    for file in (database, *BUILD.glob("django.sqlite3-*")):
+        file.unlink(missing_ok=True)
+    environment = {"PEER_DATABASE": str(database)}
+    subprocess.run(
+        [PEERS / "bin" / "python", "django_app.py", _peer_clients()],
+        check=True,
+        cwd=SERVED,
+        env=_environment(environment),
+    )
+    title = "(e) django-oauth-toolkit, SQLite, signs nothing"
+    return _peer("django", title, _granian_wsgi("django_app:app"), environment, "")
+
+
+def _peer(name: str, title: str, command: list[str], environment: Mapping[str, str], jwks_path: str) -> Contestant:
+    requests = BUILD / "peer_requests"
+    return Contestant(
+        name=name,
+        title=title,
+        command=command,
+        environment=environment,
+        path="/token",
+        content_type="application/x-www-form-urlencoded",
+        requests=requests,
+        request_length=requests.stat().st_size // _PEER_CLIENTS,
+        jwks_path=jwks_path,
+    )
+
+
+def _granian_wsgi(application: str) -> list[str]:
+    options = "--interface wsgi --host 127.0.0.1 --port {port} --workers 1 --blocking-threads 1 --http 1 --no-ws"
+    return [str(PEERS / "bin" / "granian"), *options.split(), application]
+
+
+def _peer_clients() -> Path:
+    # Few, which is best for the peers: they keep them in memory or in a small table.
+    shown = [
+        {"client_id": f"client-{number:019}", "client_secret": f"secret-{number:036}"}
+        for number in range(_PEER_CLIENTS)
+    ]
+    clients = BUILD / "peer_clients.json"
+    clients.write_text(json.dumps(shown))
+    (BUILD / "peer_requests").write_text(
+        "".join(
+            "grant_type=client_credentials&client_id={client_id}&client_secret={client_secret}".format(**one)
+            for one in shown
+        )
+    )
+    return clients
+
+
+@dataclass
+class Server:
+    """A contestant that runs. Its log goes to a file, as a service manager would keep it."""
+
+    contestant: Contestant
+    port: int
+    process: int
+    log: Path
+
+    @property
+    def url(self) -> str:
+        """Return the address of its token endpoint."""
+        return f"http://127.0.0.1:{self.port}{self.contestant.path}"
+
+
+@contextmanager
+def running(contestant: Contestant, pinned: list[str]) -> Iterator[Server]:
+    """Run the server, pinned by the beginning of a command line; raises SystemExit when it does not come up."""
+    port = _free_port()
+    LOGS.mkdir(parents=True, exist_ok=True)
+    log = LOGS / f"{contestant.name}.log"
+    log.unlink(missing_ok=True)
+    command = [*pinned, *(part.format(port=port) for part in contestant.command)]
+    with log.open("ab") as written:
+        process = subprocess.Popen(
+            command,
+            cwd=contestant.folder,
+            env=_environment(contestant.environment),
+            stdin=subprocess.DEVNULL,
+            stdout=written,
+            stderr=written,
+            start_new_session=True,
+        )
+    try:
+        _wait_until_it_listens(process, port, log)
+        yield Server(contestant, port, process.pid, log)
+    finally:
+        _stop(process)
+
+
+def _environment(own: Mapping[str, str]) -> dict[str, str]:
+    # Nothing of the caller's settings reaches a server but what every program needs.
+    return {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ} | dict(own)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def _wait_until_it_listens(process: "subprocess.Popen[bytes]", port: int, log: Path) -> None:
+    deadline = time.monotonic() + _START_SECONDS
+    while time.monotonic() < deadline and process.poll() is None:
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        time.sleep(0.1)
+    raise SystemExit(f"A server did not come up; the end of its log, {log}:\n{log.read_text()[-2000:]}")
+
+
+def _stop(process: "subprocess.Popen[bytes]") -> None:
+    process.terminate()
+    try:
+        process.wait(_STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
