@@ -21,6 +21,9 @@ class Database(Protocol):
     def read(self) -> AbstractContextManager[Any]:
         """Return a transaction that sees one state of the registry from beginning to end."""
 
+    def has_table(self, connection: Any, name: str) -> bool:  # noqa: ANN401 - the driver's own type
+        """Tell whether there is a table of that name."""
+
     def run_script(self, connection: Any, script: str) -> None:  # noqa: ANN401 - the driver's own type
         """Run several statements, without parameters, inside the open transaction."""
 

@@ -3,6 +3,7 @@
 import re
 from dataclasses import dataclass
 from importlib.resources import files
+from typing import Any
 
 from sensos_auth.model.errors import ConfigurationError
 from sensos_auth.registry.database import Database
@@ -36,18 +37,32 @@ def migrate(database: Database, now: int, migrations: list[Migration] | None = N
     Raises ConfigurationError when the database is newer than the program. Safe to run from several processes at once.
     """
     migrations = known_migrations() if migrations is None else migrations
+    # Most often nothing is missing: then a writer at work is no reason to wait.
+    with database.read() as connection:
+        if not _missing(database, connection, migrations):
+            return []
     statements = load_statements(database.driver)
     with database.write() as connection:
+        missing = _missing(database, connection, migrations)
         statements.create_migrations_table(connection)
-        applied = [number for number, _ in statements.applied_migrations(connection)]
-        newest_known = migrations[-1].number
-        if applied and applied[-1] > newest_known:
-            raise ConfigurationError(
-                f"the registry was written by a newer Sensos Auth (its schema is {applied[-1]}, this program knows "
-                f"{newest_known}): upgrade this program, or restore a backup made before the upgrade"
-            )
-        missing = [migration for migration in migrations if migration.number not in applied]
         for migration in missing:
             database.run_script(connection, migration.script)
             statements.insert_migration(connection, number=migration.number, name=migration.name, applied_at=now)
     return missing
+
+
+def _missing(
+    database: Database,
+    connection: Any,  # noqa: ANN401 - the driver's own type
+    migrations: list[Migration],
+) -> list[Migration]:
+    if not database.has_table(connection, "migrations"):
+        return migrations
+    applied = [number for number, _ in load_statements(database.driver).applied_migrations(connection)]
+    newest_known = migrations[-1].number
+    if applied and applied[-1] > newest_known:
+        raise ConfigurationError(
+            f"the registry was written by a newer Sensos Auth (its schema is {applied[-1]}, this program knows "
+            f"{newest_known}): upgrade this program, or restore a backup made before the upgrade"
+        )
+    return [migration for migration in migrations if migration.number not in applied]

@@ -9,6 +9,8 @@ import psycopg
 from sensos_auth.model.errors import RegistryUnavailable
 from sensos_auth.registry.statements import Driver
 
+# Of pg_advisory_xact_lock: one number for all writers of a registry ("SENSOS" in ASCII).
+_WRITERS_LOCK = 0x53454E534F53
 _SETTINGS = "-c lock_timeout=2000 -c statement_timeout=5000 -c idle_in_transaction_session_timeout=10000"
 
 
@@ -27,8 +29,9 @@ class PostgresqlDatabase:
     @contextmanager
     def write(self) -> Iterator[psycopg.Connection[tuple[Any, ...]]]:
         """Return a transaction that changes the database."""
-        # Every change starts by updating the clock's only row, so writers queue there and commit in version order.
+        # Writers queue here, migrations among them, and so commit in version order.
         with _errors(), self._connection.transaction():
+            self._connection.execute("SELECT pg_advisory_xact_lock(%s)", (_WRITERS_LOCK,))
             yield self._connection
 
     @contextmanager
@@ -37,6 +40,10 @@ class PostgresqlDatabase:
         with _errors(), self._connection.transaction():
             self._connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
             yield self._connection
+
+    def has_table(self, connection: psycopg.Connection[tuple[Any, ...]], name: str) -> bool:
+        """Tell whether there is a table of that name."""
+        return connection.execute("SELECT to_regclass(%s)", (name,)).fetchone() != (None,)
 
     def run_script(self, connection: psycopg.Connection[tuple[Any, ...]], script: str) -> None:
         """Run the statements of the script."""
