@@ -1,8 +1,8 @@
-"""Applications: make (with a first secret), list, disable, enable."""
+"""Applications: make, list, disable, enable."""
 
 from sensos_auth.model.application import Application
 from sensos_auth.model.errors import NotFound
-from sensos_auth.model.identifiers import new_application_id
+from sensos_auth.model.identifiers import is_identifier, new_application_id
 from sensos_auth.model.lifetime import checked_lifetime
 from sensos_auth.model.scope import normalize_scope
 from sensos_auth.model.tenant import checked_name
@@ -50,7 +50,8 @@ def create_application(
 
 def get_application(view: View, application_id: str) -> Application:
     """Return the application; raises NotFound."""
-    row = view.statements.application(view.connection, application_id=application_id)
+    known = is_identifier(application_id)
+    row = view.statements.application(view.connection, application_id=application_id) if known else None
     if row is None:
         raise NotFound(f"there is no application {application_id}")
     return Application(*row)
@@ -59,8 +60,19 @@ def get_application(view: View, application_id: str) -> Application:
 def list_applications(
     view: View, *, tenant_id: str | None = None, after: str | None = None, limit: int = 100
 ) -> list[Application]:
-    """Return up to ``limit`` applications in the order of their creation, those after the application ID ``after``."""
-    rows = view.statements.applications(view.connection, tenant_id=tenant_id, after=after, limit=limit)
+    """Return up to ``limit`` applications in the order of their creation, those after the application ID ``after``.
+
+    Raises NotFound when there is no tenant ``tenant_id`` or no application ``after``.
+    """
+    if after is not None:
+        get_application(view, after)
+    if tenant_id is None:
+        rows = view.statements.applications(view.connection, after=after or "", limit=limit)
+    else:
+        get_tenant(view, tenant_id)
+        rows = view.statements.applications_of_tenant(
+            view.connection, tenant_id=tenant_id, after=after or "", limit=limit
+        )
     return [Application(*row) for row in rows]
 
 

@@ -48,5 +48,8 @@ class SqliteCredentialReader:
         try:
             row = self._connection.execute(self._statement, {"digest": digest}).fetchone()
         except apsw.Error as error:
-            raise explain(error, self._path) from error
+            explained = explain(error, self._path)
+            if explained is None:
+                raise
+            raise explained from error
         return None if row is None else Credential._make(row)

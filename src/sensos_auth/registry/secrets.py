@@ -1,15 +1,27 @@
-"""Application secrets: make (several can be valid at once), list, revoke, and the look-up by digest."""
+"""Application secrets: make (several can be valid at once), list, revoke."""
+
+from typing import NamedTuple
 
 from sensos_auth.model.application_secret import Secret, digest, new_secret
 from sensos_auth.model.errors import InvalidInput, NotFound
-from sensos_auth.model.identifiers import new_secret_id
+from sensos_auth.model.identifiers import is_identifier, new_secret_id
 from sensos_auth.registry.applications import get_application
 from sensos_auth.registry.transactions import Change, View
 
 _LONGEST_EXPIRY = 100 * 365 * 86_400
 
 
-def create_secret(change: Change, *, application_id: str, expires_in: int | None = None) -> tuple[Secret, str]:
+class NewSecret(NamedTuple):
+    """What is kept of a secret, and the secret as it is shown, once. Its representation hides the latter."""
+
+    kept: Secret
+    shown: str
+
+    def __repr__(self) -> str:
+        return f"NewSecret(kept={self.kept!r})"
+
+
+def create_secret(change: Change, *, application_id: str, expires_in: int | None = None) -> NewSecret:
     """Make a secret and return what is kept of it, and the secret itself: the only time it is ever seen.
 
     ``expires_in`` is in seconds; ``None`` never expires. Raises NotFound, InvalidInput.
@@ -41,12 +53,12 @@ def create_secret(change: Change, *, application_id: str, expires_in: int | None
         application_id=application_id,
         expires_at=secret.expires_at,
     )
-    return secret, shown
+    return NewSecret(secret, shown)
 
 
 def get_secret(view: View, secret_id: str) -> Secret:
     """Return what is kept of the secret; raises NotFound."""
-    row = view.statements.secret(view.connection, secret_id=secret_id)
+    row = view.statements.secret(view.connection, secret_id=secret_id) if is_identifier(secret_id) else None
     if row is None:
         raise NotFound(f"there is no secret {secret_id}")
     return Secret(*row)
@@ -55,10 +67,12 @@ def get_secret(view: View, secret_id: str) -> Secret:
 def list_secrets(view: View, application_id: str, *, after: str | None = None, limit: int = 100) -> list[Secret]:
     """Return up to ``limit`` secrets of the application in the order of their creation, those after ``after``.
 
-    Raises NotFound for an unknown application.
+    Raises NotFound when there is no application ``application_id`` or no secret ``after``.
     """
     get_application(view, application_id)
-    rows = view.statements.secrets(view.connection, application_id=application_id, after=after, limit=limit)
+    if after is not None:
+        get_secret(view, after)
+    rows = view.statements.secrets(view.connection, application_id=application_id, after=after or "", limit=limit)
     return [Secret(*row) for row in rows]
 
 

@@ -1,7 +1,7 @@
 """Tenants: make, list, disable, enable."""
 
 from sensos_auth.model.errors import NotFound
-from sensos_auth.model.identifiers import new_tenant_id
+from sensos_auth.model.identifiers import is_identifier, new_tenant_id
 from sensos_auth.model.lifetime import checked_lifetime
 from sensos_auth.model.tenant import Tenant, checked_name
 from sensos_auth.registry.transactions import Change, View
@@ -33,15 +33,20 @@ def create_tenant(change: Change, *, name: str, lifetime: int | None = None) -> 
 
 def get_tenant(view: View, tenant_id: str) -> Tenant:
     """Return the tenant; raises NotFound."""
-    row = view.statements.tenant(view.connection, tenant_id=tenant_id)
+    row = view.statements.tenant(view.connection, tenant_id=tenant_id) if is_identifier(tenant_id) else None
     if row is None:
         raise NotFound(f"there is no tenant {tenant_id}")
     return Tenant(*row)
 
 
 def list_tenants(view: View, *, after: str | None = None, limit: int = 100) -> list[Tenant]:
-    """Return up to ``limit`` tenants in the order of their creation, those after the tenant ID ``after``."""
-    return [Tenant(*row) for row in view.statements.tenants(view.connection, after=after, limit=limit)]
+    """Return up to ``limit`` tenants in the order of their creation, those after the tenant ID ``after``.
+
+    Raises NotFound when there is no tenant ``after``.
+    """
+    if after is not None:
+        get_tenant(view, after)
+    return [Tenant(*row) for row in view.statements.tenants(view.connection, after=after or "", limit=limit)]
 
 
 def disable_tenant(change: Change, tenant_id: str) -> Tenant:

@@ -6,12 +6,18 @@ VALUES (:application_id, :tenant_id, :name, :scope, :lifetime, :created_at, :cre
 SELECT application_id, tenant_id, name, scope, lifetime, created_at, disabled_at
 FROM applications WHERE application_id = :application_id;
 
--- name: applications(tenant_id, after, limit)
+-- name: applications(after, limit)
 SELECT application_id, tenant_id, name, scope, lifetime, created_at, disabled_at FROM applications
-WHERE (CAST(:tenant_id AS TEXT) IS NULL OR tenant_id = :tenant_id)
-  AND (CAST(:after AS TEXT) IS NULL
-       OR (created_version, application_id) >
-          (SELECT a.created_version, a.application_id FROM applications a WHERE a.application_id = :after))
+WHERE (created_version, application_id) >
+      (COALESCE((SELECT a.created_version FROM applications a WHERE a.application_id = :after), 0), :after)
+ORDER BY created_version, application_id
+LIMIT :limit;
+
+-- name: applications_of_tenant(tenant_id, after, limit)
+SELECT application_id, tenant_id, name, scope, lifetime, created_at, disabled_at FROM applications
+WHERE tenant_id = :tenant_id
+  AND (created_version, application_id) >
+      (COALESCE((SELECT a.created_version FROM applications a WHERE a.application_id = :after), 0), :after)
 ORDER BY created_version, application_id
 LIMIT :limit;
 

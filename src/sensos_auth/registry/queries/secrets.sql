@@ -5,7 +5,7 @@ SELECT s.secret_id, s.application_id, a.tenant_id, s.expires_at, s.revoked_at, a
 FROM secrets s
 JOIN applications a ON a.application_id = s.application_id
 JOIN tenants t ON t.tenant_id = a.tenant_id
-CROSS JOIN clock c
+JOIN clock c ON c.only_row = 1
 WHERE s.digest = :digest;
 
 -- name: insert_secret(digest, secret_id, application_id, created_at, created_version, expires_at)!
@@ -18,8 +18,8 @@ SELECT secret_id, application_id, created_at, expires_at, revoked_at FROM secret
 -- name: secrets(application_id, after, limit)
 SELECT secret_id, application_id, created_at, expires_at, revoked_at FROM secrets
 WHERE application_id = :application_id
-  AND (CAST(:after AS TEXT) IS NULL
-       OR (created_version, secret_id) > (SELECT s.created_version, s.secret_id FROM secrets s WHERE s.secret_id = :after))
+  AND (created_version, secret_id) >
+      (COALESCE((SELECT s.created_version FROM secrets s WHERE s.secret_id = :after), 0), :after)
 ORDER BY created_version, secret_id
 LIMIT :limit;
 

@@ -7,8 +7,8 @@ SELECT tenant_id, name, lifetime, created_at, disabled_at FROM tenants WHERE ten
 
 -- name: tenants(after, limit)
 SELECT tenant_id, name, lifetime, created_at, disabled_at FROM tenants
-WHERE CAST(:after AS TEXT) IS NULL
-   OR (created_version, tenant_id) > (SELECT t.created_version, t.tenant_id FROM tenants t WHERE t.tenant_id = :after)
+WHERE (created_version, tenant_id) >
+      (COALESCE((SELECT t.created_version FROM tenants t WHERE t.tenant_id = :after), 0), :after)
 ORDER BY created_version, tenant_id
 LIMIT :limit;
 
