@@ -7,35 +7,47 @@ from urllib.parse import urlsplit
 from sensos_auth.issuing.issuer import TokenSettings
 from sensos_auth.issuing.master_key import MasterKey, make_master_key, parse_master_key, read_master_key
 from sensos_auth.model.errors import ConfigurationError, InvalidInput
-from sensos_auth.model.lifetime import DEFAULT_LIFETIME, checked_lifetime
+from sensos_auth.model.lifetime import DEFAULT_LIFETIME, LONGEST_LIFETIME, checked_lifetime
 from sensos_auth.model.signing_key import Algorithm, checked_algorithm
 from sensos_auth.registry import Registry
-from sensos_auth.registry.location import data_folder
+from sensos_auth.registry.location import data_folder, home_expanded
 from sensos_auth.registry.signing_keys import list_signing_keys, sealed_private_key
 
 DEFAULT_ISSUER = "http://127.0.0.1:8000"
 DEFAULT_AUDIENCE = "sensos-api"
+_LONGEST_NAME = 512
 
 
 def token_settings(environment: Mapping[str, str]) -> TokenSettings:
     """Return ``SENSOS_AUTH_ISSUER``, ``…_AUDIENCE`` and ``…_TOKEN_LIFETIME`` (seconds); raises ConfigurationError."""
     issuer = environment.get("SENSOS_AUTH_ISSUER", DEFAULT_ISSUER)
-    url = urlsplit(issuer)
-    if url.scheme not in {"http", "https"} or not url.netloc or url.query or url.fragment:
+    if len(issuer) > _LONGEST_NAME or not _is_issuer(issuer):
         raise ConfigurationError(
-            "SENSOS_AUTH_ISSUER must be an http(s) URL without query and fragment (RFC 8414 section 2)"
+            "SENSOS_AUTH_ISSUER must be an http(s) URL without user, query and fragment (RFC 8414 section 2), of at "
+            f"most {_LONGEST_NAME} characters"
         )
     audience = environment.get("SENSOS_AUTH_AUDIENCE", DEFAULT_AUDIENCE)
-    if not audience.strip():
-        raise ConfigurationError("SENSOS_AUTH_AUDIENCE is empty: unset it, or set it to the name of your API")
+    if not audience.strip() or len(audience) > _LONGEST_NAME or not audience.isprintable():
+        raise ConfigurationError(
+            f"SENSOS_AUTH_AUDIENCE must be the name of your API, of 1 to {_LONGEST_NAME} printable characters"
+        )
     text = environment.get("SENSOS_AUTH_TOKEN_LIFETIME", str(DEFAULT_LIFETIME))
     try:
         lifetime = checked_lifetime(int(text))
     except (ValueError, InvalidInput):
         raise ConfigurationError(
-            "SENSOS_AUTH_TOKEN_LIFETIME must be a whole number of seconds from 1 to 86400"
+            f"SENSOS_AUTH_TOKEN_LIFETIME must be a whole number of seconds from 1 to {LONGEST_LIFETIME}"
         ) from None
     return TokenSettings(issuer, audience, lifetime)
+
+
+def _is_issuer(text: str) -> bool:
+    try:
+        url = urlsplit(text)
+        is_complete = url.scheme in {"http", "https"} and bool(url.hostname) and url.port != 0
+    except ValueError:
+        return False
+    return is_complete and not set(text) & set("?#@\\ ") and text.isascii() and text.isprintable()
 
 
 def signing_algorithm(environment: Mapping[str, str]) -> Algorithm:
@@ -47,9 +59,13 @@ def signing_algorithm(environment: Mapping[str, str]) -> Algorithm:
 
 
 def master_key_file(environment: Mapping[str, str]) -> Path:
-    """Return ``SENSOS_AUTH_MASTER_KEY_FILE``, or ``master.key`` in the data folder."""
+    """Return ``SENSOS_AUTH_MASTER_KEY_FILE``, or ``master.key`` in the data folder; raises ConfigurationError."""
     chosen = environment.get("SENSOS_AUTH_MASTER_KEY_FILE")
-    return Path(chosen).expanduser() if chosen else data_folder(environment) / "master.key"
+    if chosen is None:
+        return data_folder(environment) / "master.key"
+    if not chosen.strip():
+        raise ConfigurationError("SENSOS_AUTH_MASTER_KEY_FILE is empty: unset it, or set it to the path of the file")
+    return home_expanded(chosen, "SENSOS_AUTH_MASTER_KEY_FILE")
 
 
 def obtain_master_key(registry: Registry, environment: Mapping[str, str]) -> MasterKey:

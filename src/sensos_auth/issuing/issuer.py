@@ -14,6 +14,9 @@ from sensos_auth.model.errors import AuthenticationFailed
 from sensos_auth.model.lifetime import LONGEST_LIFETIME
 from sensos_auth.registry.credentials import Credential, CredentialReader
 
+# Looked at when there is no such secret, so that the refusal takes as long as any other.
+_NOBODY = Credential("", "", "", None, None, None, None, "", None, 0, 0)
+
 
 class ApplicationCredentials(msgspec.Struct, frozen=True, rename="camel"):
     """What an application shows. Its representation hides the secret."""
@@ -65,7 +68,8 @@ class Issuer:
             raise AuthenticationFailed
         found = self._reader.find(digest(shown.application_secret))
         now = self._clock()
-        if found is None or not _may_have_token(found, shown, now):
+        may_have_token = _may_have_token(found or _NOBODY, shown, now)
+        if found is None or not may_have_token:
             raise AuthenticationFailed
         signer = self._keyring.signer(now, found.signing_keys_version)
         lifetime = min(found.lifetime or self._settings.lifetime, LONGEST_LIFETIME)

@@ -1,5 +1,7 @@
 """Signing keys come and go: the first one, the next in time, the emergency, and the end of a leaked one."""
 
+from dataclasses import replace
+
 from sensos_auth.issuing.key_pair import KeyPair, new_key_pair
 from sensos_auth.issuing.master_key import MasterKey
 from sensos_auth.model.errors import Conflict, NotFound
@@ -74,12 +76,12 @@ def rotate(
     pair = new_key_pair(algorithm)
     with registry.change(actor) as change:
         keys = list_signing_keys(change)
-        newest = newest_key(keys)
-        if newest is None:
+        active, newest = active_key(keys, change.now), newest_key(keys)
+        if active is None or newest is None:
             return _add(change, master_key, pair, change.now)
         if immediately:
-            return _replace_active(change, keys, master_key, pair)
-        if newest.state(change.now) is KeyState.UPCOMING:
+            return _replace(change, active, keys, master_key, pair)
+        if newest is not active:
             raise Conflict(
                 f"the key {newest.kid} is published already and takes over on schedule; "
                 "with --immediately it takes over now"
@@ -100,35 +102,33 @@ def revoke(registry: Registry, master_key: MasterKey, algorithm: Algorithm, kid:
         key = next((key for key in keys if key.kid == kid), None)
         if key is None:
             raise NotFound(f"there is no signing key {kid}")
-        match key.state(change.now):
-            case KeyState.REVOKED:
-                raise Conflict(f"the signing key {kid} is revoked already")
-            case KeyState.ACTIVE:
-                _replace_active(change, keys, master_key, pair)
-            case KeyState.UPCOMING:
-                _cancel_upcoming(change, keys, key)
-            case _:
-                pass
+        if key.state(change.now) is KeyState.REVOKED:
+            raise Conflict(f"the signing key {kid} is revoked already")
+        active = active_key(keys, change.now)
+        if key is active:
+            _replace(change, active, keys, master_key, pair)
+        elif active is not None and key is newest_key(keys):
+            _cancel_upcoming(change, key, active)
         mark_signing_key_revoked(change, kid)
         return next(key for key in list_signing_keys(change) if key.kid == kid)
 
 
-def _replace_active(change: Change, keys: list[SigningKey], master_key: MasterKey, pair: KeyPair) -> SigningKey:
-    active = active_key(keys, change.now)
-    if active is not None:
-        schedule_signing_key(change, active.kid, signs_from=active.signs_from, signs_until=change.now)
-    upcoming = next((key for key in keys if key.state(change.now) is KeyState.UPCOMING), None)
-    if upcoming is None:
+def _replace(
+    change: Change, active: SigningKey, keys: list[SigningKey], master_key: MasterKey, pair: KeyPair
+) -> SigningKey:
+    # The earlier start matters only where the clock has been set back: no key may end before it starts.
+    starts = min(active.signs_from, change.now)
+    schedule_signing_key(change, active.kid, signs_from=starts, signs_until=change.now)
+    newest = newest_key(keys)
+    if newest is None or newest is active:
         return _add(change, master_key, pair, change.now)
-    schedule_signing_key(change, upcoming.kid, signs_from=change.now, signs_until=None)
-    return next(key for key in list_signing_keys(change) if key.kid == upcoming.kid)
+    schedule_signing_key(change, newest.kid, signs_from=change.now, signs_until=None)
+    return replace(newest, signs_from=change.now)
 
 
-def _cancel_upcoming(change: Change, keys: list[SigningKey], upcoming: SigningKey) -> None:
+def _cancel_upcoming(change: Change, upcoming: SigningKey, active: SigningKey) -> None:
     schedule_signing_key(change, upcoming.kid, signs_from=upcoming.signs_from, signs_until=upcoming.signs_from)
-    active = active_key(keys, change.now)
-    if active is not None:
-        schedule_signing_key(change, active.kid, signs_from=active.signs_from, signs_until=None)
+    schedule_signing_key(change, active.kid, signs_from=active.signs_from, signs_until=None)
 
 
 def _add(change: Change, master_key: MasterKey, pair: KeyPair, signs_from: int) -> SigningKey:

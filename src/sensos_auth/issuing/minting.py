@@ -7,7 +7,11 @@ import msgspec
 
 from sensos_auth.issuing.key_pair import Sign
 from sensos_auth.model.access_token import TOKEN_TYPE, Claims
+from sensos_auth.model.errors import ConfigurationError
 from sensos_auth.model.signing_key import Algorithm
+
+# Bytes. With header and signature such a token is close to the 8 KiB that HTTP servers allow for all headers.
+CLAIMS_LIMIT = 4096
 
 _encode = msgspec.json.Encoder().encode
 
@@ -23,8 +27,14 @@ class Signer:
         self._header = base64url(_encode({"alg": algorithm, "typ": TOKEN_TYPE, "kid": kid})) + b"."
 
     def mint(self, claims: Claims) -> str:
-        """Return the access token that carries the claims."""
-        message = self._header + base64url(_encode(claims))
+        """Return the access token that carries the claims; raises ConfigurationError when they reach 4 KiB."""
+        payload = _encode(claims)
+        if len(payload) >= CLAIMS_LIMIT:
+            raise ConfigurationError(
+                f"the claims of a token of {claims.sub} reach {CLAIMS_LIMIT} bytes, more than gateways let pass: "
+                "shorten SENSOS_AUTH_ISSUER, SENSOS_AUTH_AUDIENCE or the application's scope"
+            )
+        message = self._header + base64url(payload)
         return (message + b"." + base64url(self._sign(message))).decode()
 
 

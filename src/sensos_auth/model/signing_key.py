@@ -71,8 +71,13 @@ class SigningKey:
 
 
 def active_key(keys: Iterable[SigningKey], now: int) -> SigningKey | None:
-    """Return the one key that signs at ``now`` (UTC seconds), or None where there is none yet."""
-    return next((key for key in keys if key.state(now) is KeyState.ACTIVE), None)
+    """Return the one key that signs at ``now`` (UTC seconds), or None where there is none at all.
+
+    It is the first in line that is neither revoked nor at its end. That one is always ``active``, except on a machine
+    whose clock has been set back behind the first key or behind a revocation: then the next key signs already.
+    """
+    standing = (key for key in keys if key.state(now) in {KeyState.UPCOMING, KeyState.ACTIVE})
+    return min(standing, key=lambda key: key.signs_from, default=None)
 
 
 def newest_key(keys: Iterable[SigningKey]) -> SigningKey | None:
