@@ -9,6 +9,8 @@ from sensos_auth import __version__
 from sensos_auth.cli.lazy_group import LazyGroup
 
 _COMMANDS = {
+    "quickstart": ("sensos_auth.cli.quickstart:quickstart", "Try the service, with an example application."),
+    "serve": ("sensos_auth.cli.serve:serve", "Run the service in production."),
     "tenants": ("sensos_auth.cli.tenants:tenants", "Tenants: create, list, disable, enable."),
     "applications": ("sensos_auth.cli.applications:applications", "Applications: create, list, disable, enable."),
     "secrets": ("sensos_auth.cli.secrets:secrets", "Application secrets: create, list, revoke."),

@@ -1,0 +1,1 @@
+"""The HTTP edge: the token endpoint, the JWKS, health, the example API, and the processes that serve them."""

@@ -1,0 +1,61 @@
+"""What every answer carries, whichever endpoint gives it: request ID, hardening header and log line.
+
+It is also the last resort: every exception gets an answer here.
+"""
+
+from os import urandom
+from time import perf_counter
+
+import structlog
+
+from sensos_auth.model.errors import RegistryUnavailable, SensosAuthError
+from sensos_auth.server.answers import Refusal, answer_to
+from sensos_auth.server.asgi import Application, Header, Message, Receive, Scope, Send
+from sensos_auth.server.log_lines import described
+
+_NO_SNIFFING: Header = (b"x-content-type-options", b"nosniff")
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"})
+
+
+class Envelope:
+    """Wraps the endpoints. ``paths`` are those that may be logged as they are: a path can hold a secret by mistake."""
+
+    def __init__(self, endpoints: Application, paths: frozenset[str]) -> None:
+        self._endpoints = endpoints
+        self._paths = paths
+        self._log = structlog.get_logger()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one HTTP request, whatever happens."""
+        started = perf_counter()
+        request_id = urandom(12).hex()
+        every_answer = [(b"x-request-id", request_id.encode()), _NO_SNIFFING]
+        status = 0
+
+        async def send_enveloped(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] = [*message["headers"], *every_answer]
+            await send(message)
+
+        try:
+            await self._endpoints(scope, receive, send_enveloped)
+        except Exception as error:  # noqa: BLE001 - the last resort: an answer in the contract's form, and a log line
+            self._report(error, request_id)
+            if not status:
+                await answer_to(error).send(send_enveloped)
+        self._log.info(
+            "request",
+            method=scope["method"] if scope["method"] in _METHODS else "other",
+            path=scope["path"] if scope["path"] in self._paths else "other",
+            status=status,
+            milliseconds=round((perf_counter() - started) * 1000, 3),
+            request_id=request_id,
+        )
+
+    def _report(self, error: Exception, request_id: str) -> None:
+        if isinstance(error, RegistryUnavailable):
+            self._log.warning("registry unavailable", reason=str(error), request_id=request_id)
+        elif not isinstance(error, (SensosAuthError, Refusal)):
+            self._log.error("unexpected exception", **described(error), request_id=request_id)

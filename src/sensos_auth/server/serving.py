@@ -1,0 +1,85 @@
+"""The processes of the service: one parent, and workers that answer on the same port."""
+
+import os
+import socket
+from collections.abc import Callable, Mapping
+
+import structlog
+from granian.constants import HTTPModes, Interfaces, Loops
+from granian.http import HTTP1Settings
+from granian.log import LogLevels
+from granian.server import Server
+
+from sensos_auth.issuing.configuration import obtain_master_key, signing_algorithm, token_settings
+from sensos_auth.issuing.key_rotation import keep_keys_current
+from sensos_auth.model.errors import ConfigurationError
+from sensos_auth.registry import open_registry
+from sensos_auth.registry.location import database_url
+from sensos_auth.server.log_lines import configure_logging, http_server_logging
+
+# Seconds for the headers of a request, which is also how long an idle connection is kept. The body has as long again.
+HEADER_DEADLINE_SECONDS = 10
+DRAIN_SECONDS = 12
+_LARGEST_HEADERS = 64 * 1024
+
+
+def prepare(environment: Mapping[str, str]) -> None:
+    """Bring the registry up to date and make sure that a key signs.
+
+    Raises ConfigurationError, which says what to mend, or RegistryUnavailable.
+    """
+    token_settings(environment)
+    registry = open_registry(database_url(environment))
+    try:
+        master_key = obtain_master_key(registry, environment)
+        keep_keys_current(registry, master_key, signing_algorithm(environment))
+    finally:
+        registry.close()
+
+
+def serve(*, host: str, port: int, workers: int, when_listening: Callable[[], None] | None = None) -> None:
+    """Serve until SIGTERM or SIGINT, then let every request that has begun end. The environment configures it.
+
+    Raises ConfigurationError, before anything is served, when something must be mended first.
+    """
+    configure_logging()
+    prepare(os.environ)
+    _check_address(host, port)
+    server = Server(
+        "sensos_auth.server.worker:worker",
+        factory=True,
+        address=host,
+        port=port,
+        workers=workers,
+        interface=Interfaces.ASGI,
+        loop=Loops.uvloop,
+        http=HTTPModes.http1,
+        websockets=False,
+        http1_settings=HTTP1Settings(
+            header_read_timeout=HEADER_DEADLINE_SECONDS * 1000, max_buffer_size=_LARGEST_HEADERS
+        ),
+        log_level=LogLevels.warning,
+        log_dictconfig=http_server_logging(),
+        respawn_failed_workers=True,
+        workers_kill_timeout=DRAIN_SECONDS,
+    )
+    log = structlog.get_logger()
+    log.info("serving", host=host, port=port, workers=workers)
+    if when_listening is not None:
+        server.on_startup(when_listening)
+    server.serve()
+    log.info("stopped")
+
+
+def _check_address(host: str, port: int) -> None:
+    # Workers share their port (SO_REUSEPORT), and so would a second service of the same user, unnoticed.
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind, protocol) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+            probe.listen()
+    except OSError as error:
+        raise ConfigurationError(
+            f"cannot listen on {host} port {port} ({error.strerror}): choose another with --host and --port"
+        ) from error

@@ -1,0 +1,31 @@
+"""``POST /v1/applications/token``: a plain ASGI callable, because it is the hot path."""
+
+import msgspec
+
+from sensos_auth.issuing.issuer import Issuer
+from sensos_auth.server.answers import NO_STORE, json_answer, method_not_allowed
+from sensos_auth.server.asgi import Receive, Scope, Send
+from sensos_auth.server.request_body import read_json_body
+from sensos_auth.server.token_request import parse_token_request
+
+PATH = "/v1/applications/token"
+LARGEST_BODY = 8 * 1024
+
+_METHOD_NOT_ALLOWED = method_not_allowed("POST")
+_encode = msgspec.json.Encoder().encode
+
+
+class TokenEndpoint:
+    """Exchanges an application's credentials for an access token."""
+
+    def __init__(self, issuer: Issuer) -> None:
+        self._issuer = issuer
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request; raises Refusal, InvalidInput, AuthenticationFailed and RegistryUnavailable."""
+        if scope["method"] != "POST":
+            await _METHOD_NOT_ALLOWED.send(send)
+            return
+        body = await read_json_body(scope, receive, LARGEST_BODY)
+        issued = self._issuer.issue(parse_token_request(body))
+        await json_answer(_encode(issued), NO_STORE).send(send)

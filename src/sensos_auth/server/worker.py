@@ -1,0 +1,81 @@
+"""One worker process: its parts, and how they are wired, in one function."""
+
+import os
+import time
+from collections.abc import Mapping
+
+from sensos_auth.issuing.configuration import obtain_master_key, token_settings
+from sensos_auth.issuing.issuer import Issuer
+from sensos_auth.issuing.keyring import Keyring
+from sensos_auth.registry import open_registry
+from sensos_auth.registry.credentials import SqliteCredentialReader
+from sensos_auth.registry.location import database_url
+from sensos_auth.registry.sqlite import SqliteDatabase
+from sensos_auth.server import documentation, example_api, health_endpoints, jwks_endpoint, token_endpoint
+from sensos_auth.server.asgi import Application, Receive, Scope, Send
+from sensos_auth.server.envelope import Envelope
+from sensos_auth.server.log_lines import configure_logging
+from sensos_auth.server.log_sink import LogSink
+from sensos_auth.server.registry_keys import RegistryKeys
+from sensos_auth.server.routing import Router
+from sensos_auth.server.upkeep import Upkeep
+from sensos_auth.verifying import Verifier
+
+
+def utc_seconds() -> int:
+    """Return the time now, in whole UTC seconds since the epoch."""
+    return int(time.time())
+
+
+def service(environment: Mapping[str, str]) -> Application:
+    """Return the endpoints over the registry that the environment names. Used by one thread, that of its event loop."""
+    settings = token_settings(environment)
+    registry = open_registry(database_url(environment))
+    assert isinstance(registry.database, SqliteDatabase)  # open_registry refuses every other engine so far
+    keyring = Keyring(registry, obtain_master_key(registry, environment))
+    issuer = Issuer(SqliteCredentialReader(registry.database), keyring, settings, utc_seconds)
+    verifier = Verifier(
+        issuer=settings.issuer, audience=settings.audience, keys=RegistryKeys(keyring, utc_seconds), clock=utc_seconds
+    )
+    endpoints: dict[str, Application] = {
+        token_endpoint.PATH: token_endpoint.TokenEndpoint(issuer),
+        jwks_endpoint.PATH: jwks_endpoint.JwksEndpoint(keyring, utc_seconds),
+        health_endpoints.ALIVE_PATH: health_endpoints.alive,
+        health_endpoints.READY_PATH: health_endpoints.ReadyEndpoint(keyring, utc_seconds),
+        example_api.PATH: example_api.example_api(verifier),
+        documentation.DESCRIPTION_PATH: documentation.description,
+        documentation.PAGE_PATH: documentation.page,
+    }
+    return Envelope(Router(endpoints), frozenset(endpoints))
+
+
+class Worker:
+    """The ASGI application of a worker process, and what runs beside it from its start to its end."""
+
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        self._sink = LogSink()
+        configure_logging(self._sink)
+        self._service = service(environment)
+        self._upkeep = Upkeep(environment)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request, or follow the process through its life (ASGI lifespan)."""
+        if scope["type"] == "http":
+            await self._service(scope, receive, send)
+        elif scope["type"] == "lifespan":
+            await self._live(receive, send)
+
+    async def _live(self, receive: Receive, send: Send) -> None:
+        await receive()
+        self._sink.start()
+        self._upkeep.start()
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        self._upkeep.close()
+        self._sink.close()
+        await send({"type": "lifespan.shutdown.complete"})
+
+
+def worker() -> Worker:
+    """Return the application of this process, configured by its environment."""
+    return Worker(os.environ)
