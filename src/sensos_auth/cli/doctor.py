@@ -48,7 +48,6 @@ def _examine(environment: Mapping[str, str]) -> Iterator[Finding]:
         yield wrong("database", error)
         return
     yield ok("database", f"sqlite:///{path}")
-    file_findings = list(check_registry_file(path))
-    yield from file_findings
-    if path.is_file() and os.access(path, os.R_OK):
+    yield from check_registry_file(path)
+    if os.access(path, os.R_OK) and path.is_file():
         yield from check_registry_content(path, environment)

@@ -52,15 +52,15 @@ def _schema(database: ReadOnlySqliteDatabase, view: View) -> Finding:
     known = known_migrations()[-1].number
     if not database.has_table(view.connection, "migrations"):
         return warning("schema", "the registry is empty: any other command, or serve, fills it")
-    applied = [number for number, _ in view.statements.applied_migrations(view.connection)]
-    if applied[-1] > known:
+    applied = max((number for number, _ in view.statements.applied_migrations(view.connection)), default=0)
+    if applied > known:
         return wrong(
             "schema",
-            f"the registry was written by a newer Sensos Auth (its schema is {applied[-1]}, this program knows "
+            f"the registry was written by a newer Sensos Auth (its schema is {applied}, this program knows "
             f"{known}): upgrade this program, or restore a backup made before the upgrade",
         )
-    if applied[-1] < known:
-        return warning("schema", f"{applied[-1]} of {known}: any other command, or serve, brings it up to date")
+    if applied < known:
+        return warning("schema", f"{applied} of {known}: any other command, or serve, brings it up to date")
     return ok("schema", f"{known}, the one that this program knows")
 
 

@@ -18,11 +18,14 @@ _NETWORK_FILE_SYSTEMS = {"ceph", "cifs", "fuse.glusterfs", "fuse.sshfs", "nfs", 
 
 def check_registry_file(path: Path) -> Iterator[Finding]:
     """Look at the file, its log, its folder and the disk; the file need not exist."""
-    yield from _folder(path.parent)
-    yield from _file(path)
-    existing = _nearest_existing(path.parent)
-    yield from _file_system(existing, _mounts())
-    yield _space(existing, shutil.disk_usage(existing).free)
+    try:
+        yield from _folder(path.parent)
+        yield from _file(path)
+        existing = _nearest_existing(path.parent)
+        yield from _file_system(existing, _mounts())
+        yield _space(existing, shutil.disk_usage(existing).free)
+    except OSError as error:
+        yield wrong("file", f"{error.filename or path} cannot be looked at: {error.strerror}")
 
 
 def _folder(folder: Path) -> Iterator[Finding]:
@@ -48,27 +51,27 @@ def _file(path: Path) -> Iterator[Finding]:
     except FileNotFoundError:
         yield warning("file", f"there is no registry at {path} yet: any other command, or serve, makes it")
         return
-    except OSError as error:
-        yield wrong("file", f"{path} cannot be looked at: {error.strerror}")
-        return
-    mode = stat.S_IMODE(found.st_mode)
-    problems = []
-    if not stat.S_ISREG(found.st_mode):
-        problems.append(f"{path} is not a regular file: set SENSOS_AUTH_DATABASE_URL to the registry file itself")
-    else:
-        if mode & 0o077:
-            problems.append(f"{path} is open to other users (mode {mode:o}): run chmod 600 {path}")
-        if not os.access(path, os.R_OK | os.W_OK):
-            problems.append(f"{path} is not readable and writable for {_user(os.geteuid())}: run chown and chmod 600")
-    for problem in problems:
-        yield wrong("file", problem)
-    if not problems and found.st_uid != os.geteuid():
-        yield warning(
-            "file", f"{path} belongs to {_user(found.st_uid)}: run doctor as {_user(found.st_uid)}, as serve does"
+    problems = list(_problems(path, found))
+    yield from (wrong("file", problem) for problem in problems)
+    if not problems:
+        owner = _user(found.st_uid)
+        yield (
+            ok("file", str(path))
+            if found.st_uid == os.geteuid()
+            else warning("file", f"{path} belongs to {owner}: run doctor as {owner}, as serve does")
         )
-    elif not problems:
-        yield ok("file", str(path))
     yield from _log(path)
+
+
+def _problems(path: Path, found: os.stat_result) -> Iterator[str]:
+    mode = stat.S_IMODE(found.st_mode)
+    if not stat.S_ISREG(found.st_mode):
+        yield f"{path} is not a regular file: set SENSOS_AUTH_DATABASE_URL to the registry file itself"
+        return
+    if mode & 0o077:
+        yield f"{path} is open to other users (mode {mode:o}): run chmod 600 {path}"
+    if not os.access(path, os.R_OK | os.W_OK):
+        yield f"{path} is not readable and writable for {_user(os.geteuid())}: run chown and chmod 600"
 
 
 def _log(path: Path) -> Iterator[Finding]:

@@ -1,0 +1,76 @@
+"""Runs commands in this process, as click's own tests do, each test in a data folder of its own."""
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import apsw
+from click.testing import CliRunner, Result
+
+from sensos_auth.cli import main
+
+UNSET = (
+    "SENSOS_AUTH_DATABASE_URL",
+    "SENSOS_AUTH_ISSUER",
+    "SENSOS_AUTH_AUDIENCE",
+    "SENSOS_AUTH_MASTER_KEY",
+    "SENSOS_AUTH_MASTER_KEY_FILE",
+    "SENSOS_AUTH_TOKEN_LIFETIME",
+    "SENSOS_AUTH_SIGNING_ALGORITHM",
+)
+
+
+@dataclass
+class CommandLine:
+    """The command line on one data folder; ``environment`` is what a test adds."""
+
+    data_folder: Path
+    environment: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def registry_file(self) -> Path:
+        """Return where the registry is."""
+        return self.data_folder / "registry.sqlite3"
+
+    @property
+    def master_key_file(self) -> Path:
+        """Return where the master key is."""
+        return self.data_folder / "master.key"
+
+    def run(self, *arguments: str, stdin: str = "") -> Result:
+        """Run one command, whatever comes of it."""
+        environment: dict[str, str | None] = dict.fromkeys(UNSET)
+        environment |= {"SENSOS_AUTH_DATA_DIR": str(self.data_folder)} | self.environment
+        return CliRunner(env=environment).invoke(main, list(arguments), input=stdin)
+
+    def print_json(self, *arguments: str, stdin: str = "") -> Any:  # noqa: ANN401 - any JSON document
+        """Run one command with ``--json``, which must succeed, and return what it prints."""
+        result = self.run(*arguments, "--json", stdin=stdin)
+        assert result.exit_code == 0, result.output
+        return json.loads(result.stdout)
+
+    def new_tenant(self, name: str = "Blue Motors") -> str:
+        """Make a tenant and return its ID."""
+        return str(self.print_json("tenants", "create", "--name", name)["tenantId"])
+
+    def new_application(self, tenant_id: str = "", **options: str) -> Any:  # noqa: ANN401 - a JSON object
+        """Make an application and return what is printed."""
+        pairs = [text for name, value in options.items() for text in (f"--{name}", value)]
+        tenant_id = tenant_id or self.new_tenant()
+        return self.print_json("applications", "create", "--tenant", tenant_id, "--name", "Fleet sync", *pairs)
+
+    def change_registry(self, statement: str, **values: str | int) -> None:
+        """Change the registry file behind the program's back."""
+        connection = apsw.Connection(str(self.registry_file))
+        connection.execute(statement, values)
+        connection.close()
+
+    def audit_trail(self) -> list[tuple[str, str, str]]:
+        """Return actor, action and subject of every audit event."""
+        connection = apsw.Connection(str(self.registry_file))
+        rows = connection.execute(
+            "SELECT actor, action, subject FROM audit_events ORDER BY version, position"
+        ).fetchall()
+        connection.close()
+        return [(str(actor), str(action), str(subject)) for actor, action, subject in rows]
