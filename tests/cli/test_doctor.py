@@ -5,6 +5,7 @@ import stat
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ import pytest
 from sensos_auth.cli.checks import registry_file, settings
 from sensos_auth.cli.checks.finding import Status
 from sensos_auth.registry import open_registry
+from sensos_auth.registry.tenants import create_tenant
 from tests.cli.command_line import CommandLine
 
 DAY = 86_400
@@ -84,26 +86,22 @@ def test_nothing_is_made_where_there_is_nothing(empty: CommandLine) -> None:
 def test_it_looks_beside_a_running_service(command_line: CommandLine) -> None:
     """With the registry open elsewhere, and a change only in its log, doctor sees the change."""
     registry = open_registry(f"sqlite:///{command_line.registry_file}")
-    try:
+    with closing(registry):
         command_line.change_registry("UPDATE signing_keys SET signs_from = signs_from - 2592000")
         assert (command_line.data_folder / "registry.sqlite3-wal").stat().st_size > 0
         found = findings(command_line)
         assert found["rotation"][0] == "warning"
         assert found["integrity"][0] == "ok"
-    finally:
-        registry.close()
 
 
 def test_it_looks_while_another_program_writes(command_line: CommandLine) -> None:
     """A writer in the middle of a change holds doctor up by nothing."""
     registry = open_registry(f"sqlite:///{command_line.registry_file}")
-    try:
-        registry.database.write().__enter__()
+    with closing(registry), registry.change("test") as change:
+        create_tenant(change, name="not committed")
         started = time.monotonic()
         assert {status for status, _ in findings(command_line).values()} == {"ok"}
         assert time.monotonic() - started < 1
-    finally:
-        registry.close()
 
 
 @pytest.mark.parametrize(
