@@ -2,6 +2,8 @@ import json
 import os
 import shutil
 import stat
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -92,6 +94,18 @@ def test_it_looks_beside_a_running_service(command_line: CommandLine) -> None:
         found = findings(command_line)
         assert found["rotation"][0] == "warning"
         assert found["integrity"][0] == "ok"
+
+
+def test_z12_what_a_killed_process_left_in_the_log_is_seen(command_line: CommandLine) -> None:
+    """A process ended without closing the registry: the log it left is read, and the registry is sound."""
+    program = (
+        "import apsw, os, sys; connection = apsw.Connection(sys.argv[1]);"
+        "connection.execute('UPDATE signing_keys SET signs_from = signs_from - 2592000'); os._exit(0)"
+    )
+    subprocess.run([sys.executable, "-c", program, str(command_line.registry_file)], check=True, timeout=30)
+    assert (command_line.data_folder / "registry.sqlite3-wal").stat().st_size > 0
+    found = findings(command_line)
+    assert (found["integrity"][0], found["rotation"][0]) == ("ok", "warning")
 
 
 def test_it_looks_while_another_program_writes(command_line: CommandLine) -> None:

@@ -42,6 +42,13 @@ def test_create_refuses_a_hostile_name_as_wrong_usage(command_line: CommandLine,
     assert command_line.print_json("tenants", "list")["tenants"] == []
 
 
+def test_a_tenant_can_have_a_lifetime_of_its_own(command_line: CommandLine) -> None:
+    """--lifetime is in seconds, up to a day; without it the deployment decides."""
+    assert command_line.print_json("tenants", "create", "--name", "X", "--lifetime", "86400")["lifetime"] == 86_400
+    assert command_line.print_json("tenants", "create", "--name", "X")["lifetime"] is None
+    assert command_line.run("tenants", "create", "--name", "X", "--lifetime", "86401").exit_code == 2
+
+
 def test_names_may_repeat(command_line: CommandLine) -> None:
     """Two tenants of one name are two tenants."""
     assert command_line.new_tenant("Blue Motors") != command_line.new_tenant("Blue Motors")

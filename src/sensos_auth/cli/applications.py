@@ -4,11 +4,10 @@ import click
 
 from sensos_auth.cli.opening import registry_change, registry_view
 from sensos_auth.cli.paging import cut_page, page_options
-from sensos_auth.cli.parameters import IDENTIFIER, example, json_option
+from sensos_auth.cli.parameters import IDENTIFIER, example, json_option, lifetime_option
 from sensos_auth.cli.printing import Members, iso_time, print_page, print_thing
 from sensos_auth.cli.showing_secrets import print_new_secret
 from sensos_auth.model.application import Application
-from sensos_auth.model.lifetime import LONGEST_LIFETIME
 from sensos_auth.registry.applications import (
     create_application,
     disable_application,
@@ -30,12 +29,7 @@ def applications() -> None:
 @click.option("--tenant", "tenant_id", required=True, type=IDENTIFIER, metavar="ID", help="The tenant it belongs to.")
 @click.option("--name", required=True, help="What people call it: 1 to 200 printable characters. Names may repeat.")
 @click.option("--scope", default="", help="The scopes of its tokens, separated by spaces.  [default: none]")
-@click.option(
-    "--lifetime",
-    type=click.IntRange(1, LONGEST_LIFETIME),
-    metavar="SECONDS",
-    help=f"How long its tokens live, up to {LONGEST_LIFETIME}.  [default: as its tenant, or the deployment]",
-)
+@lifetime_option
 @json_option
 def create(*, tenant_id: str, name: str, scope: str, lifetime: int | None, as_json: bool) -> None:
     """Make an application and its first secret, which is shown this once."""

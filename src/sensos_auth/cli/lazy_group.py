@@ -32,10 +32,11 @@ class LazyGroup(click.Group):
         try:
             command: click.Command = getattr(import_module(module), attribute)
         except ModuleNotFoundError as error:
-            if (error.name or "").startswith("sensos_auth"):
+            package = (error.name or "").partition(".")[0]
+            if package == "sensos_auth":
                 raise
             raise click.ClickException(
-                f"the command {cmd_name} needs the package {error.name}, which comes with the service: "
+                f"the command {cmd_name} needs the package {package}, which comes with the service: "
                 "run pip install 'sensos-auth[server]'"
             ) from error
         return command

@@ -3,6 +3,7 @@
 import click
 
 from sensos_auth.model.application_secret import PREFIX
+from sensos_auth.model.lifetime import LONGEST_LIFETIME
 
 _LONGEST_IDENTIFIER = 100
 
@@ -22,6 +23,13 @@ class Identifier(click.ParamType[str]):
 
 
 IDENTIFIER = Identifier()
+
+lifetime_option = click.option(
+    "--lifetime",
+    type=click.IntRange(1, LONGEST_LIFETIME),
+    metavar="SECONDS",
+    help=f"How long its tokens live, at most {LONGEST_LIFETIME}.  [default: the tenant's, else the deployment's]",
+)
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 

@@ -4,7 +4,7 @@ import click
 
 from sensos_auth.cli.opening import registry_change, registry_view
 from sensos_auth.cli.paging import cut_page, page_options
-from sensos_auth.cli.parameters import IDENTIFIER, example, json_option
+from sensos_auth.cli.parameters import IDENTIFIER, example, json_option, lifetime_option
 from sensos_auth.cli.printing import Members, iso_time, print_page, print_thing
 from sensos_auth.model.tenant import Tenant
 from sensos_auth.registry.tenants import create_tenant, disable_tenant, enable_tenant, list_tenants
@@ -17,11 +17,12 @@ def tenants() -> None:
 
 @tenants.command(epilog=example('tenants create --name "Blue Motors" --json'))
 @click.option("--name", required=True, help="What people call it: 1 to 200 printable characters. Names may repeat.")
+@lifetime_option
 @json_option
-def create(*, name: str, as_json: bool) -> None:
+def create(*, name: str, lifetime: int | None, as_json: bool) -> None:
     """Make a tenant, and print its ID."""
     with registry_change() as change:
-        tenant = create_tenant(change, name=name)
+        tenant = create_tenant(change, name=name, lifetime=lifetime)
     print_thing(_members(tenant), as_json=as_json)
 
 
