@@ -45,7 +45,7 @@ def bearer_token(authorization: Iterable[bytes | str]) -> str:
     if len(values) > 1:
         raise InvalidToken("more than one Authorization header")
     if not values or not _BEARER.match(values[0]):
-        raise MissingToken
+        raise MissingToken("the request carries no access token")
     credentials = _CREDENTIALS.fullmatch(values[0])
     if credentials is None:
         raise InvalidToken("Bearer is not followed by one space and one token")

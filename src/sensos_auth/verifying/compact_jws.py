@@ -1,9 +1,9 @@
 """The JWS compact serialization, taken apart strictly (RFC 7515 sections 3.1 and 5.2, RFC 8725)."""
 
 import re
-from base64 import urlsafe_b64decode, urlsafe_b64encode
 from dataclasses import dataclass
 
+from sensos_auth.verifying.base64url import decode_base64url
 from sensos_auth.verifying.errors import InvalidToken
 from sensos_auth.verifying.strict_json import parse_object
 
@@ -42,7 +42,10 @@ def parse_compact_jws(token: str) -> CompactJws:
     parts = _THREE_PARTS.fullmatch(token)
     if parts is None:
         raise InvalidToken("not three parts of base64url")
-    protected, payload, signature = (_decode(part) for part in parts.groups())
+    try:
+        protected, payload, signature = map(decode_base64url, parts.groups())
+    except ValueError:
+        raise InvalidToken("not canonical base64url") from None
     try:
         header = parse_object(protected)
     except ValueError:
@@ -53,13 +56,3 @@ def parse_compact_jws(token: str) -> CompactJws:
     if not isinstance(algorithm, str):
         raise InvalidToken("the header names no algorithm")
     return CompactJws(header, algorithm, payload, token[: parts.end(2)].encode(), signature)
-
-
-def _decode(part: str) -> bytes:
-    try:
-        data = urlsafe_b64decode(part + "=" * (-len(part) % 4))
-    except ValueError:
-        raise InvalidToken("not base64url") from None
-    if urlsafe_b64encode(data).rstrip(b"=") != part.encode():
-        raise InvalidToken("not canonical base64url")
-    return data

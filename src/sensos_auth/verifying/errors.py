@@ -6,9 +6,6 @@ from sensos_auth.model.errors import SensosAuthError
 class MissingToken(SensosAuthError):
     """The request shows no access token: no ``Authorization`` header, or one of another scheme than ``Bearer``."""
 
-    def __init__(self) -> None:
-        super().__init__("the request carries no access token")
-
 
 class InvalidToken(SensosAuthError):
     """The access token is not good. The text is the same for every cause, because clients may see it.

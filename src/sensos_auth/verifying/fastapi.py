@@ -18,8 +18,9 @@ from sensos_auth.verifying.refusals import refusal_for
 from sensos_auth.verifying.verifier import Verifier
 
 try:
-    from fastapi import FastAPI, Request, Response
+    from fastapi import FastAPI, Request, Response, WebSocketException, status
     from fastapi.openapi.models import HTTPBearer
+    from fastapi.requests import HTTPConnection
     from fastapi.security.base import SecurityBase
 except ImportError as error:
     raise ImportError("sensos_auth.verifying.fastapi needs FastAPI: pip install 'sensos-auth[fastapi]'") from error
@@ -34,16 +35,18 @@ class CallerDependency(SecurityBase):
         self._verifier = verifier
         self._scope = scope
 
-    async def __call__(self, request: Request) -> Caller:
+    async def __call__(self, connection: HTTPConnection) -> Caller:
         """Return the caller. Takes no time worth a thread: keys and token are in memory."""
-        return authenticate(self._verifier, request.headers.getlist("authorization"), scope=self._scope)
+        if connection.scope["type"] != "http":
+            raise WebSocketException(status.WS_1008_POLICY_VIOLATION, "a WebSocket would outlive its access token")
+        return authenticate(self._verifier, connection.headers.getlist("authorization"), scope=self._scope)
 
 
 class Authentication:
     """Authenticates the requests of one FastAPI application, which gets the handlers that answer refusals.
 
     ``caller`` is the dependency for endpoints that any access token opens. A mounted sub-application needs an
-    Authentication of its own; to close a whole application at once, take
+    Authentication of its own, and WebSockets are closed; to close a whole application at once, take
     :class:`sensos_auth.verifying.AuthenticationMiddleware`.
     """
 

@@ -8,6 +8,7 @@ from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, Key, OKPKey, RSAKey
 
 from sensos_auth.model.errors import InvalidInput
+from sensos_auth.verifying.base64url import decode_base64url
 from sensos_auth.verifying.keys import VerificationKey
 from sensos_auth.verifying.roca import is_roca_modulus
 from sensos_auth.verifying.strict_json import parse_object
@@ -105,9 +106,8 @@ def _public_key(algorithm: object, jwk: dict[str, object]) -> Key | None:
 
 
 def _strong_rsa_key(n: str, e: str) -> RSAKey | None:
-    if not _RSA_BITS.start // 6 < len(n) < _RSA_BITS.stop // 6 + 8:
-        return None  # before joserfc warns of short keys, or works on huge ones
-    key = RSAKey.import_key({"kty": "RSA", "n": n, "e": e})
-    numbers = key.public_key.public_numbers()
-    is_strong = numbers.n.bit_length() in _RSA_BITS and numbers.e in _RSA_EXPONENTS and not is_roca_modulus(numbers.n)
-    return key if is_strong else None
+    modulus = int.from_bytes(decode_base64url(n))
+    exponent = int.from_bytes(decode_base64url(e))
+    if modulus.bit_length() not in _RSA_BITS or exponent not in _RSA_EXPONENTS or is_roca_modulus(modulus):
+        return None
+    return RSAKey.import_key({"kty": "RSA", "n": n, "e": e})

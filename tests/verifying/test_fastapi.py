@@ -1,0 +1,170 @@
+import subprocess
+import sys
+from collections.abc import Iterator
+from typing import Annotated
+
+import pytest
+from fastapi import APIRouter, Depends, FastAPI, WebSocket
+from starlette.testclient import TestClient
+from starlette.websockets import WebSocketDisconnect
+
+from sensos_auth.model.errors import InvalidInput
+from sensos_auth.verifying import Caller, KeysUnavailable, Verifier
+from sensos_auth.verifying.fastapi import Authentication
+from tests.verifying.issued import APPLICATION, AUDIENCE, GOOD_TOKEN, ISSUER, KEY, TENANT, VERIFIER
+
+GOOD = {"authorization": f"Bearer {GOOD_TOKEN}"}
+UNAUTHORIZED = b'{"error":"Unauthorized","message":"Invalid or expired access token"}'
+
+
+def _app(verifier: Verifier = VERIFIER) -> FastAPI:
+    app = FastAPI()
+    authentication = Authentication(app, verifier)
+    router = APIRouter(prefix="/router", dependencies=[Depends(authentication.requires("devices:write"))])
+
+    @app.get("/open")
+    def open_to_all() -> str:
+        return "open"
+
+    @app.get("/any")
+    @app.api_route("/any", methods=["HEAD", "OPTIONS", "POST"], include_in_schema=False)
+    def any_caller(caller: Annotated[Caller, Depends(authentication.caller)]) -> list[str]:
+        return [caller.tenant_id, caller.application_id]
+
+    @app.get("/read")
+    async def read(caller: Annotated[Caller, Depends(authentication.requires("devices:read"))]) -> str:
+        return caller.tenant_id
+
+    @app.get("/admin")
+    def admin(caller: Annotated[Caller, Depends(authentication.requires("devices:read admin"))]) -> str:
+        return caller.tenant_id
+
+    @app.post("/typed/{number}")
+    def typed(number: int, caller: Annotated[Caller, Depends(authentication.caller)]) -> str:
+        return f"{number} {caller.tenant_id}"
+
+    @router.get("/x")
+    def routed() -> str:
+        return "routed"
+
+    @app.websocket("/chat")
+    async def chat(websocket: WebSocket, _: Annotated[Caller, Depends(authentication.caller)]) -> None:
+        await websocket.accept()
+
+    app.include_router(router)
+    return app
+
+
+@pytest.fixture
+def client() -> Iterator[TestClient]:
+    """Return a client of the protected application."""
+    with TestClient(_app()) as client:
+        yield client
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [("/any", [TENANT, APPLICATION]), ("/read", TENANT), ("/router/x", "routed"), ("/open", "open")],
+)
+def test_good_token_opens_endpoints(client: TestClient, path: str, expected: object) -> None:
+    """Endpoints get the caller, routers only let the request through, and what needs no token needs none."""
+    answer = client.get(path, headers=GOOD)
+    assert (answer.status_code, answer.json()) == (200, expected)
+
+
+@pytest.mark.parametrize(
+    ("headers", "challenge"),
+    [
+        pytest.param({}, "Bearer", id="g01-no-header"),
+        pytest.param({"authorization": "Basic dXNlcjpwYXNz"}, "Bearer", id="g04-other-scheme"),
+        pytest.param({"authorization": "Bearer"}, 'Bearer error="invalid_token"', id="g02-no-token"),
+        pytest.param({"authorization": "Bearer x.y.z"}, 'Bearer error="invalid_token"', id="no-token"),
+        pytest.param({"authorization": f"Bearer {KEY.token(exp=1)}"}, 'Bearer error="invalid_token"', id="expired"),
+    ],
+)
+@pytest.mark.parametrize("path", ["/any", "/read", "/admin", "/router/x"])
+def test_refusals_are_the_contracts(client: TestClient, path: str, headers: dict[str, str], challenge: str) -> None:
+    """401 has the exact body, type, challenge and no-store, wherever the dependency stands."""
+    answer = client.get(path, headers=headers)
+    assert (answer.status_code, answer.content) == (401, UNAUTHORIZED)
+    assert answer.headers["www-authenticate"] == challenge
+    assert answer.headers["content-type"] == "application/json"
+    assert answer.headers["cache-control"] == "no-store"
+    assert answer.headers.get_list("content-length") == [str(len(UNAUTHORIZED))]
+
+
+def test_g05_two_headers_are_refused(client: TestClient) -> None:
+    """Two Authorization headers are refused: FastAPI's own bearer scheme would take the first."""
+    pair = ("Authorization", GOOD["authorization"])
+    assert client.get("/any", headers=[pair, pair]).content == UNAUTHORIZED
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS", "POST"])
+def test_g14_every_method_needs_a_token(client: TestClient, method: str) -> None:
+    """HEAD and OPTIONS are no exception, and HEAD has no body."""
+    answer = client.request(method, "/any")
+    assert (answer.status_code, answer.content) == (401, b"" if method == "HEAD" else UNAUTHORIZED)
+
+
+def test_missing_scope_is_forbidden(client: TestClient) -> None:
+    """403 by the contract, naming the scopes needed."""
+    answer = client.get("/admin", headers=GOOD)
+    assert (answer.status_code, answer.json()["error"]) == (403, "Forbidden")
+    assert answer.headers["www-authenticate"] == 'Bearer error="insufficient_scope", scope="devices:read admin"'
+
+
+def test_who_asks_comes_before_what_is_asked(client: TestClient) -> None:
+    """A request without a token hears nothing of its other mistakes."""
+    assert client.post("/typed/nonsense").status_code == 401
+
+
+@pytest.mark.parametrize("error", [KeysUnavailable("none"), RuntimeError("a defect")], ids=repr)
+def test_g16_no_keys_and_defects_are_503(error: Exception) -> None:
+    """When nothing can be said about a token, the answer is 503 and not an error page."""
+
+    class Broken:
+        def find(self, kid: str) -> None:
+            assert kid
+            raise error
+
+    with TestClient(_app(Verifier(issuer=ISSUER, audience=AUDIENCE, keys=Broken()))) as client:
+        answer = client.get("/any", headers=GOOD)
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "2")
+
+
+@pytest.mark.parametrize("headers", [{}, GOOD], ids=["no-token", "good-token"])
+def test_g15_websockets_are_closed(client: TestClient, headers: dict[str, str]) -> None:
+    """A WebSocket whose endpoint needs a caller does not open, whatever it shows: it would outlive its token."""
+    with pytest.raises(WebSocketDisconnect) as closed, client.websocket_connect("/chat", headers=headers):
+        pass
+    assert closed.value.code == 1008
+
+
+def test_openapi_shows_the_scheme(client: TestClient) -> None:
+    """Protected operations name bearerAuth, and only they."""
+    document = client.get("/openapi.json").json()
+    assert list(document["components"]["securitySchemes"]) == ["bearerAuth"]
+    scheme = document["components"]["securitySchemes"]["bearerAuth"]
+    assert (scheme["type"], scheme["scheme"], scheme["bearerFormat"]) == ("http", "bearer", "JWT")
+    protected = {path for path, item in document["paths"].items() if item.get("get", {}).get("security")}
+    assert protected == {"/any", "/read", "/admin", "/router/x"}
+    assert document["paths"]["/any"]["get"]["security"] == [{"bearerAuth": []}]
+
+
+def test_scope_of_an_endpoint_must_be_one() -> None:
+    """A misspelt scope is found when the application starts, not at a request."""
+    with pytest.raises(InvalidInput):
+        Authentication(FastAPI(), VERIFIER).requires('a"b')
+
+
+def test_without_fastapi_the_error_says_what_to_install() -> None:
+    """Importing the adapter where FastAPI is not installed names the extra; the package itself needs no framework."""
+    program = (
+        "import sys; sys.modules['fastapi'] = sys.modules['starlette'] = None\n"
+        "import sensos_auth.verifying\n"
+        "assert 'httpx2' not in sys.modules\n"
+        "try:\n    import sensos_auth.verifying.fastapi\n"
+        "except ImportError as error:\n    print(error)\n"
+    )
+    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=30)
+    assert "pip install 'sensos-auth[fastapi]'" in result.stdout
