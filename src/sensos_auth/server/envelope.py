@@ -9,20 +9,20 @@ from time import perf_counter
 import structlog
 
 from sensos_auth.model.errors import RegistryUnavailable, SensosAuthError
+from sensos_auth.server.access_log import AccessLog
 from sensos_auth.server.answers import Refusal, answer_to
 from sensos_auth.server.asgi import Application, Header, Message, Receive, Scope, Send
 from sensos_auth.server.log_lines import described
 
 _NO_SNIFFING: Header = (b"x-content-type-options", b"nosniff")
-_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"})
 
 
 class Envelope:
-    """Wraps the endpoints. ``paths`` are those that may be logged as they are: a path can hold a secret by mistake."""
+    """Wraps the endpoints."""
 
-    def __init__(self, endpoints: Application, paths: frozenset[str]) -> None:
+    def __init__(self, endpoints: Application, access_log: AccessLog) -> None:
         self._endpoints = endpoints
-        self._paths = paths
+        self._access_log = access_log
         self._log = structlog.get_logger()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -45,14 +45,7 @@ class Envelope:
             self._report(error, request_id)
             if not status:
                 await answer_to(error).send(send_enveloped)
-        self._log.info(
-            "request",
-            method=scope["method"] if scope["method"] in _METHODS else "other",
-            path=scope["path"] if scope["path"] in self._paths else "other",
-            status=status,
-            milliseconds=round((perf_counter() - started) * 1000, 3),
-            request_id=request_id,
-        )
+        self._access_log.write(scope["method"], scope["path"], status, (perf_counter() - started) * 1000, request_id)
 
     def _report(self, error: Exception, request_id: str) -> None:
         if isinstance(error, RegistryUnavailable):

@@ -42,6 +42,11 @@ def http_server_logging() -> dict[str, Any]:
     }
 
 
+def is_for_people() -> bool:
+    """Tell whether a person reads the lines as they come, on a terminal."""
+    return sys.stderr.isatty()
+
+
 def described(error: BaseException) -> dict[str, Any]:
     """Return what may be logged of an exception that nobody expected: its type and the places, not its text."""
     places = [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in traceback.extract_tb(error.__traceback__)]
@@ -53,7 +58,7 @@ _PREPARE = (structlog.processors.add_log_level, _add_time)
 
 
 def _renderer() -> Processor:
-    if sys.stderr.isatty():
+    if is_for_people():
         readable = structlog.dev.ConsoleRenderer()
         return lambda logger, method, line: readable(logger, method, line).encode()
     return lambda _logger, _method, line: _encode(line)

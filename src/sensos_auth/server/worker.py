@@ -12,6 +12,7 @@ from sensos_auth.registry.credentials import SqliteCredentialReader
 from sensos_auth.registry.location import database_url
 from sensos_auth.registry.sqlite import SqliteDatabase
 from sensos_auth.server import documentation, example_api, health_endpoints, jwks_endpoint, token_endpoint
+from sensos_auth.server.access_log import AccessLog
 from sensos_auth.server.asgi import Application, Receive, Scope, Send
 from sensos_auth.server.envelope import Envelope
 from sensos_auth.server.log_lines import configure_logging
@@ -27,7 +28,7 @@ def utc_seconds() -> int:
     return int(time.time())
 
 
-def service(environment: Mapping[str, str]) -> Application:
+def service(environment: Mapping[str, str], sink: LogSink) -> Application:
     """Return the endpoints over the registry that the environment names. Used by one thread, that of its event loop."""
     settings = token_settings(environment)
     registry = open_registry(database_url(environment))
@@ -46,7 +47,7 @@ def service(environment: Mapping[str, str]) -> Application:
         documentation.DESCRIPTION_PATH: documentation.description,
         documentation.PAGE_PATH: documentation.page,
     }
-    return Envelope(Router(endpoints), frozenset(endpoints))
+    return Envelope(Router(endpoints), AccessLog(sink, frozenset(endpoints)))
 
 
 class Worker:
@@ -55,7 +56,7 @@ class Worker:
     def __init__(self, environment: Mapping[str, str]) -> None:
         self._sink = LogSink()
         configure_logging(self._sink)
-        self._service = service(environment)
+        self._service = service(environment, self._sink)
         self._upkeep = Upkeep(environment)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
