@@ -43,7 +43,9 @@ class PostgresqlDatabase:
 
     def has_table(self, connection: psycopg.Connection[tuple[Any, ...]], name: str) -> bool:
         """Tell whether there is a table of that name."""
-        return connection.execute("SELECT to_regclass(%s)", (name,)).fetchone() != (None,)
+        # Not to_regclass(), which may answer from a cache that is older than the lock.
+        query = "SELECT 1 FROM pg_tables WHERE schemaname = current_schema() AND tablename = %s"
+        return connection.execute(query, (name,)).fetchone() is not None
 
     def run_script(self, connection: psycopg.Connection[tuple[Any, ...]], script: str) -> None:
         """Run the statements of the script."""

