@@ -1,5 +1,6 @@
 """A real HTTP server on a loopback port, for what a JWKS URL may answer."""
 
+import ssl
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -35,8 +36,8 @@ def document(body: bytes | str, status: int = 200, **headers: str) -> Answer:
 
 
 @contextmanager
-def serving(answer: Answer) -> Iterator[JwksServer]:
-    """Serve the answer on a free port until the end of the block; it may be exchanged meanwhile."""
+def serving(answer: Answer, context: ssl.SSLContext | None = None) -> Iterator[JwksServer]:
+    """Serve the answer on a free port until the end of the block, over TLS with a context; it may be exchanged."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -52,7 +53,11 @@ def serving(answer: Answer) -> Iterator[JwksServer]:
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
-    jwks_server = JwksServer(f"http://127.0.0.1:{server.server_address[1]}/jwks.json", answer)
+    server.handle_error = lambda *_: None  # type: ignore[method-assign] # a client that breaks off is no error here
+    if context is not None:
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+    scheme = "http" if context is None else "https"
+    jwks_server = JwksServer(f"{scheme}://127.0.0.1:{server.server_address[1]}/jwks.json", answer)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     try:

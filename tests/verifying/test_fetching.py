@@ -1,10 +1,18 @@
 import gzip
 import socket
+import ssl
 import threading
 import time
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler
+from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
 
 from sensos_auth.verifying.fetching import DEADLINE, FetchFailed, fetch
 from sensos_auth.verifying.jwks import LARGEST_JWKS
@@ -165,3 +173,33 @@ def test_f06_slow_answers_are_ended_in_time() -> None:
         stop.set()
     assert [reason for reason, _ in ended] == ["no whole answer within 3 s"] * 3
     assert all(DEADLINE <= seconds < DEADLINE + 1.5 for _, seconds in ended)
+
+
+def _certificate(folder: Path) -> tuple[Path, Path]:
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder(
+            name, name, key.public_key(), x509.random_serial_number(), now, now + timedelta(hours=1)
+        )
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    (folder / "certificate.pem").write_bytes(certificate.public_bytes(Encoding.PEM))
+    (folder / "key.pem").write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    return folder / "certificate.pem", folder / "key.pem"
+
+
+def test_f06_certificate_must_be_trusted_and_of_the_host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An unknown certificate, and a known one for another name, fail; SSL_CERT_FILE names an authority of one's own."""
+    certificate, key = _certificate(tmp_path)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    with serving(document("{}"), context) as server:
+        with pytest.raises(FetchFailed, match="ConnectError"):
+            fetch(server.url.replace("127.0.0.1", "localhost"))
+        monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+        assert fetch(server.url.replace("127.0.0.1", "localhost")).document == b"{}"
+        with pytest.raises(FetchFailed, match="ConnectError"):
+            fetch(server.url)
