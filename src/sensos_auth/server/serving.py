@@ -1,14 +1,18 @@
 """The processes of the service: one parent, and workers that answer on the same port."""
 
 import os
+import resource
 import socket
+import threading
 from collections.abc import Callable, Mapping
+from contextlib import suppress
+from typing import Any
 
 import structlog
 from granian.constants import HTTPModes, Interfaces, Loops
 from granian.http import HTTP1Settings
 from granian.log import LogLevels
-from granian.server import Server
+from granian.server.mp import MPServer
 
 from sensos_auth.issuing.configuration import obtain_master_key, signing_algorithm, token_settings
 from sensos_auth.issuing.key_rotation import keep_keys_current
@@ -21,6 +25,9 @@ from sensos_auth.server.log_lines import configure_logging, http_server_logging
 HEADER_DEADLINE_SECONDS = 10
 DRAIN_SECONDS = 12
 _LARGEST_HEADERS = 64 * 1024
+# Connections that a worker holds at once; beyond it they wait in the queue, where nothing is spent on them.
+_MOST_CONNECTIONS = 8_192
+_OTHER_FILES = 64
 
 
 def prepare(environment: Mapping[str, str]) -> None:
@@ -40,12 +47,15 @@ def prepare(environment: Mapping[str, str]) -> None:
 def serve(*, host: str, port: int, workers: int, when_listening: Callable[[], None] | None = None) -> None:
     """Serve until SIGTERM or SIGINT, then let every request that has begun end. The environment configures it.
 
+    What has not ended after 12 seconds, or at a second signal, is cut off. Ctrl-C reaches the workers as well: what is
+    under way is answered, but nobody is told in time to go elsewhere (:mod:`sensos_auth.server.draining`).
+
     Raises ConfigurationError, before anything is served, when something must be mended first.
     """
     configure_logging()
     prepare(os.environ)
     _check_address(host, port)
-    server = Server(
+    server = _Server(
         "sensos_auth.server.worker:worker",
         factory=True,
         address=host,
@@ -61,7 +71,7 @@ def serve(*, host: str, port: int, workers: int, when_listening: Callable[[], No
         log_level=LogLevels.warning,
         log_dictconfig=http_server_logging(),
         respawn_failed_workers=True,
-        workers_kill_timeout=DRAIN_SECONDS,
+        backpressure=_connections(),
     )
     log = structlog.get_logger()
     log.info("serving", host=host, port=port, workers=workers)
@@ -69,6 +79,39 @@ def serve(*, host: str, port: int, workers: int, when_listening: Callable[[], No
         server.on_startup(when_listening)
     server.serve()
     log.info("stopped")
+
+
+class _Server(MPServer):
+    """Granian's parent process, with an end of its own: its ``workers_kill_timeout`` takes ended workers for stuck."""
+
+    def signal_handler_interrupt(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - as Granian has it
+        if self.interrupt_signal:
+            threading.Thread(target=self._cut_off, daemon=True).start()
+        super().signal_handler_interrupt(*args, **kwargs)
+
+    def shutdown(self, exit_code: int = 0) -> None:
+        timer = threading.Timer(DRAIN_SECONDS, self._cut_off)
+        timer.daemon = True
+        timer.start()
+        super().shutdown(exit_code)
+        timer.cancel()
+
+    def _cut_off(self) -> None:
+        for worker in list(self.wrks):
+            if worker.is_alive():
+                structlog.get_logger().warning("worker cut off", worker=worker.idx + 1)
+                worker.kill()
+
+
+def _connections() -> int:
+    """Return how many connections a worker may hold, so that it never runs out of files: it would spin on that."""
+    _, most_files = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with suppress(ValueError, OSError):  # macOS allows less than it says
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most_files, most_files))
+    files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if files == resource.RLIM_INFINITY:
+        return _MOST_CONNECTIONS
+    return max(1, min(_MOST_CONNECTIONS, files - _OTHER_FILES))
 
 
 def _check_address(host: str, port: int) -> None:

@@ -40,7 +40,7 @@ class Upkeep:
         ticks = 0
         while not self._ended.wait(_PARENT_SECONDS):
             if os.getppid() != self._parent:
-                os.kill(os.getpid(), signal.SIGTERM)
+                os.kill(os.getpid(), signal.SIGINT)  # ends sooner than SIGTERM: a successor may want the port
                 return
             ticks += 1
             if ticks % ROTATION_SECONDS == 0:

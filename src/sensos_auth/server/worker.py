@@ -1,5 +1,6 @@
 """One worker process: its parts, and how they are wired, in one function."""
 
+import asyncio
 import os
 import time
 from collections.abc import Mapping
@@ -14,6 +15,7 @@ from sensos_auth.registry.sqlite import SqliteDatabase
 from sensos_auth.server import documentation, example_api, health_endpoints, jwks_endpoint, token_endpoint
 from sensos_auth.server.access_log import AccessLog
 from sensos_auth.server.asgi import Application, Receive, Scope, Send
+from sensos_auth.server.draining import Drain, ending_connections
 from sensos_auth.server.envelope import Envelope
 from sensos_auth.server.log_lines import configure_logging
 from sensos_auth.server.log_sink import LogSink
@@ -28,7 +30,7 @@ def utc_seconds() -> int:
     return int(time.time())
 
 
-def service(environment: Mapping[str, str], sink: LogSink) -> Application:
+def service(environment: Mapping[str, str], sink: LogSink, drain: Drain) -> Application:
     """Return the endpoints over the registry that the environment names. Used by one thread, that of its event loop."""
     settings = token_settings(environment)
     registry = open_registry(database_url(environment))
@@ -42,7 +44,7 @@ def service(environment: Mapping[str, str], sink: LogSink) -> Application:
         token_endpoint.PATH: token_endpoint.TokenEndpoint(issuer),
         jwks_endpoint.PATH: jwks_endpoint.JwksEndpoint(keyring, utc_seconds),
         health_endpoints.ALIVE_PATH: health_endpoints.alive,
-        health_endpoints.READY_PATH: health_endpoints.ReadyEndpoint(keyring, utc_seconds),
+        health_endpoints.READY_PATH: health_endpoints.ReadyEndpoint(keyring, utc_seconds, drain),
         example_api.PATH: example_api.example_api(verifier),
         documentation.DESCRIPTION_PATH: documentation.description,
         documentation.PAGE_PATH: documentation.page,
@@ -56,7 +58,8 @@ class Worker:
     def __init__(self, environment: Mapping[str, str]) -> None:
         self._sink = LogSink()
         configure_logging(self._sink)
-        self._service = service(environment, self._sink)
+        self._drain = Drain()
+        self._service = service(environment, self._sink, self._drain)
         self._upkeep = Upkeep(environment)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -70,11 +73,15 @@ class Worker:
         await receive()
         self._sink.start()
         self._upkeep.start()
+        self._drain.begin_on_sigterm(asyncio.get_running_loop(), self._leave)
         await send({"type": "lifespan.startup.complete"})
         await receive()
         self._upkeep.close()
         self._sink.close()
         await send({"type": "lifespan.shutdown.complete"})
+
+    def _leave(self) -> None:
+        self._service = ending_connections(self._service)
 
 
 def worker() -> Worker:
