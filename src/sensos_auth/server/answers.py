@@ -11,6 +11,7 @@ from sensos_auth.server.asgi import Header, Send
 NO_STORE: Header = (b"cache-control", b"no-store")
 _JSON: Header = (b"content-type", b"application/json")
 _RETRY_AFTER: Header = (b"retry-after", b"2")  # seconds, RFC 9110 section 10.2.3
+_PHRASES = {413: "Content Too Large"}  # RFC 9110 section 15.5.14; older versions of Python still have an older phrase
 
 
 class Answer(NamedTuple):
@@ -41,7 +42,8 @@ def json_answer(body: bytes, *headers: Header, status: int = 200) -> Answer:
 
 def error_answer(status: int, message: str, *headers: Header) -> Answer:
     """Return ``{"error": <reason phrase>, "message": <what to do>}``. The message must not repeat what was sent."""
-    body = msgspec.json.encode({"error": HTTPStatus(status).phrase, "message": message})
+    phrase = _PHRASES.get(status) or HTTPStatus(status).phrase
+    body = msgspec.json.encode({"error": phrase, "message": message})
     return json_answer(body, NO_STORE, *headers, status=status)
 
 
