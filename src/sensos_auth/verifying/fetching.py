@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import httpx2
 
 from sensos_auth import __version__
+from sensos_auth.model.errors import SensosAuthError
 from sensos_auth.verifying.jwks import LARGEST_JWKS
 
 DEADLINE = 3.0  # seconds for everything: name, connection, TLS, headers, body
@@ -19,7 +20,7 @@ _HEADERS = {
 }
 
 
-class FetchFailed(Exception):
+class FetchFailed(SensosAuthError):
     """The fetch brought no document. The text holds nothing of what was received."""
 
 

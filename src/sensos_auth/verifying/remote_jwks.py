@@ -8,27 +8,23 @@ import time
 import weakref
 from collections.abc import Callable
 from threading import Condition, Event, Thread
-from typing import Protocol
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from sensos_auth.model.errors import ConfigurationError, InvalidInput
+from sensos_auth.model.errors import ConfigurationError, SensosAuthError
 from sensos_auth.model.signing_key import PUBLISHED_BEFORE_SIGNING
 from sensos_auth.verifying.errors import KeysUnavailable
 from sensos_auth.verifying.held_keys import HeldKeys
 from sensos_auth.verifying.jwks import parse_jwks
 from sensos_auth.verifying.keys import VerificationKey
 
+if TYPE_CHECKING:
+    from sensos_auth.verifying.fetching import Fetched
+
 LONGEST_OUTAGE = 24 * 3600
 _LONGEST_IDLE = 60.0  # seconds; a sleep of the machine is noticed at least this soon after it ended
 
 _logger = logging.getLogger("sensos_auth.verifying")
-
-
-class _Answer(Protocol):
-    @property
-    def document(self) -> bytes: ...
-    @property
-    def max_age(self) -> int | None: ...
 
 
 class RemoteJwks:
@@ -52,7 +48,7 @@ class RemoteJwks:
         longest_outage: float = LONGEST_OUTAGE,
         allow_insecure_http: bool = False,
         clock: Callable[[], float] | None = None,
-        fetch: Callable[[str], _Answer] | None = None,
+        fetch: Callable[[str], "Fetched"] | None = None,
     ) -> None:
         _check_url(url, allow_insecure_http=allow_insecure_http)
         if not 0 < longest_outage <= PUBLISHED_BEFORE_SIGNING:
@@ -130,21 +126,17 @@ class RemoteJwks:
             self._held.succeed(parse_jwks(answer.document), answer.max_age)
         except Exception as error:  # noqa: BLE001 - whatever it was, the keys held go on serving
             self._held.fail(self._clock())
-            _logger.warning("could not refresh the keys from %s: %s", self._url, _what_failed(error))
+            # Of an exception that nobody planned only the name: nobody knows what is in its text.
+            cause = error if isinstance(error, SensosAuthError) else type(error).__name__
+            _logger.warning("could not refresh the keys from %s: %s", self._url, cause)
         with self._arrived:
             self._arrived.notify_all()
 
 
-def _over_http(url: str) -> _Answer:
+def _over_http(url: str) -> "Fetched":
     from sensos_auth.verifying.fetching import fetch  # noqa: PLC0415 - 10 MB that a verifier with local keys never needs
 
     return fetch(url)
-
-
-def _what_failed(error: Exception) -> str:
-    from sensos_auth.verifying.fetching import FetchFailed  # noqa: PLC0415 - as above
-
-    return str(error) if isinstance(error, FetchFailed | InvalidInput) else type(error).__name__
 
 
 def _check_url(url: str, *, allow_insecure_http: bool) -> None:
