@@ -87,20 +87,20 @@ class _Server(MPServer):
     def signal_handler_interrupt(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - as Granian has it
         if self.interrupt_signal:
             threading.Thread(target=self._cut_off, daemon=True).start()
-        super().signal_handler_interrupt(*args, **kwargs)
+        super().signal_handler_interrupt(*args, **kwargs)  # type: ignore[no-untyped-call]
 
     def shutdown(self, exit_code: int = 0) -> None:
         timer = threading.Timer(DRAIN_SECONDS, self._cut_off)
         timer.daemon = True
         timer.start()
-        super().shutdown(exit_code)
+        super().shutdown(exit_code)  # type: ignore[no-untyped-call]
         timer.cancel()
 
     def _cut_off(self) -> None:
         for worker in list(self.wrks):
-            if worker.is_alive():
+            if worker.is_alive():  # type: ignore[no-untyped-call]
                 structlog.get_logger().warning("worker cut off", worker=worker.idx + 1)
-                worker.kill()
+                worker.kill()  # type: ignore[no-untyped-call]
 
 
 def _connections() -> int:
