@@ -57,6 +57,7 @@ def test_local_jwks_finds_its_keys_and_no_other() -> None:
         pytest.param(_jwks(KEY.jwk, KEY.jwk), id="c20-same-key-twice"),
         pytest.param(_jwks(KEY.jwk, RSA.jwk | {"kid": KEY.pair.kid}), id="c20-two-keys-one-kid"),
         pytest.param(_jwks(KEY.jwk, {"kty": "future", "kid": KEY.pair.kid}), id="c20-kid-of-an-unusable-key"),
+        pytest.param(_jwks({"kty": "future", "kid": KEY.pair.kid}, KEY.jwk), id="c20-kid-of-an-unusable-key-before"),
         pytest.param(_jwks(KEY.jwk, OctKey.generate_key().as_dict(private=True)), id="f02-symmetric-beside-public"),
         pytest.param(_jwks(OctKey.generate_key(parameters={"kid": "k"}).as_dict(private=True)), id="f02-symmetric"),
         pytest.param(_jwks(KEY.jwk, {"kty": "oct"}), id="f02-symmetric-without-its-value"),
