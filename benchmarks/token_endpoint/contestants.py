@@ -1,24 +1,18 @@
 """What is measured: the product with few and many applications, the bare server, and the peers; how each is started."""
 
 import json
-import os
-import signal
-import socket
 import subprocess
 import sys
-import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.token_endpoint.places import BUILD, LOGS, NODE, PEERS, PRODUCT, SERVED
+from benchmarks.token_endpoint.places import BUILD, NODE, PEERS, PRODUCT, SERVED
 from benchmarks.token_endpoint.population import populate
+from benchmarks.token_endpoint.serving import Running, server_environment
 
 _BARE_ANSWER = BUILD / "bare_answer.json"
 _PEER_CLIENTS = 10
-_START_SECONDS = 60
-_STOP_SECONDS = 20
 _SERVE = ("serve", "--host", "127.0.0.1", "--port", "{port}")
 
 
@@ -115,7 +109,7 @@ def django_oauth_toolkit() -> Contestant:
         [PEERS / "bin" / "python", "django_app.py", _peer_clients()],
         check=True,
         cwd=SERVED,
-        env=_environment(environment),
+        env=server_environment(environment),
     )
     title = "(e) django-oauth-toolkit, SQLite, signs nothing"
     return _peer("django", title, _granian_wsgi("django_app:app"), environment, "")
@@ -158,72 +152,14 @@ def _peer_clients() -> Path:
     return clients
 
 
-@dataclass
+@dataclass(frozen=True)
 class Server:
-    """A contestant that runs. Its log goes to a file, as a service manager would keep it."""
+    """A contestant that runs."""
 
     contestant: Contestant
-    port: int
-    process: int
-    log: Path
+    running: Running
 
     @property
     def url(self) -> str:
         """Return the address of its token endpoint."""
-        return f"http://127.0.0.1:{self.port}{self.contestant.path}"
-
-
-@contextmanager
-def running(contestant: Contestant, pinned: list[str]) -> Iterator[Server]:
-    """Run the server, pinned by the beginning of a command line; raises SystemExit when it does not come up."""
-    port = _free_port()
-    LOGS.mkdir(parents=True, exist_ok=True)
-    log = LOGS / f"{contestant.name}.log"
-    log.unlink(missing_ok=True)
-    command = [*pinned, *(part.format(port=port) for part in contestant.command)]
-    with log.open("ab") as written:
-        process = subprocess.Popen(
-            command,
-            cwd=contestant.folder,
-            env=_environment(contestant.environment),
-            stdin=subprocess.DEVNULL,
-            stdout=written,
-            stderr=written,
-            start_new_session=True,
-        )
-    try:
-        _wait_until_it_listens(process, port, log)
-        yield Server(contestant, port, process.pid, log)
-    finally:
-        _stop(process)
-
-
-def _environment(own: Mapping[str, str]) -> dict[str, str]:
-    # Nothing of the caller's settings reaches a server but what every program needs.
-    return {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ} | dict(own)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
-def _wait_until_it_listens(process: "subprocess.Popen[bytes]", port: int, log: Path) -> None:
-    deadline = time.monotonic() + _START_SECONDS
-    while time.monotonic() < deadline and process.poll() is None:
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                return
-        time.sleep(0.1)
-    raise SystemExit(f"A server did not come up; the end of its log, {log}:\n{log.read_text()[-2000:]}")
-
-
-def _stop(process: "subprocess.Popen[bytes]") -> None:
-    process.terminate()
-    try:
-        process.wait(_STOP_SECONDS)
-    except subprocess.TimeoutExpired:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+        return f"http://127.0.0.1:{self.running.port}{self.contestant.path}"

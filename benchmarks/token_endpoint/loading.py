@@ -31,15 +31,20 @@ class Round:
     others_cpu: float
     log_lines: int
 
+    @property
+    def cpu_each(self) -> float:
+        """Return the server's CPU time for one answer in microseconds: what other processes disturb least."""
+        return self.server_cpu / self.rate * 1e6
+
 
 def run_round(server: Server, seconds: int, pinned: list[str], answer_size: int, threads: int = 1) -> Round:
     """Load the server for so many seconds; raises SystemExit when any answer was not a 200 like the proven one."""
     contestant = server.contestant
-    os.truncate(server.log, 0)
+    os.truncate(server.running.log, 0)
     command = [*pinned, "wrk", f"--threads={threads}", f"--connections={CONNECTIONS}", f"--duration={seconds}s"]
     command += ["--timeout=10s", "--header=Host: 127.0.0.1", f"--script={HERE / 'draw.lua'}", server.url, "--"]
     command += [str(contestant.requests), str(contestant.request_length), contestant.content_type]
-    tree = process_tree(server.process)
+    tree = process_tree(server.running.process)
     used = {process: cpu_seconds(process) for process in tree}
     load_before, busy_before, started = _load_seconds(), busy_seconds(), time.monotonic()
     wrk = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
@@ -81,5 +86,5 @@ def _load_seconds() -> float:
 
 
 def _count_lines(server: Server) -> int:
-    with server.log.open("rb") as log:
+    with server.running.log.open("rb") as log:
         return sum(block.count(b"\n") for block in iter(lambda: log.read(1 << 20), b""))

@@ -56,7 +56,7 @@ def _checked(token: str, keys: jwt.PyJWKSet, title: str) -> dict[str, Any]:
 def ask(server: Server) -> Answer:
     """Send one valid request; raises SystemExit when it is not answered with 200."""
     contestant = server.contestant
-    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", server.running.port, timeout=10)
     try:
         connection.request(
             "POST", contestant.path, contestant.first_request(), {"Content-Type": contestant.content_type}
@@ -71,7 +71,7 @@ def ask(server: Server) -> Answer:
 
 
 def _fetch(server: Server, path: str) -> dict[str, Any]:
-    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", server.running.port, timeout=10)
     try:
         connection.request("GET", path)
         document: dict[str, Any] = json.loads(connection.getresponse().read())

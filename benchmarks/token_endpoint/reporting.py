@@ -91,14 +91,27 @@ def rounds_table(titles: dict[str, str], rounds: dict[str, list[Round]], signing
                 f"{min(rates):,.0f} - {max(rates):,.0f}",
                 *(_middle(measured, of, form) for of, form in (("p50_ms", ".1f"), ("p99_ms", ".1f"))),
                 *(_middle(measured, of, form) for of, form in (("worker_rss_mib", ".0f"), ("server_cpu", ".2f"))),
+                _middle(measured, "cpu_each", ".1f"),
                 *(_middle(measured, of, ".2f") for of in ("load_cpu", "others_cpu")),
                 f"{sum(one.log_lines for one in measured) / sum(one.answers for one in measured):.2f}",
             ]
         )
     if signing:
         rows.append([_SIGNING_TITLE, f"{median(signing):,.0f}", f"{min(signing):,.0f} - {max(signing):,.0f}"])
-    head = ["", "per second", "min - max", "p50 ms", "p99 ms", "RSS MiB", "CPU", "wrk CPU", "others' CPU", "log lines"]
-    return tabulate(rows, head, disable_numparse=True, colalign=["left"] + ["right"] * 9)
+    head = [
+        "",
+        "per second",
+        "min - max",
+        "p50 ms",
+        "p99 ms",
+        "RSS MiB",
+        "CPU",
+        "CPU µs each",
+        "wrk CPU",
+        "others' CPU",
+        "log lines",
+    ]
+    return tabulate(rows, head, disable_numparse=True, colalign=["left"] + ["right"] * 10)
 
 
 def ratios_table(found: list[Ratio]) -> str:

@@ -8,12 +8,13 @@ from contextlib import ExitStack
 from dataclasses import asdict
 
 from benchmarks.token_endpoint import contestants, reporting
-from benchmarks.token_endpoint.contestants import Contestant, running
+from benchmarks.token_endpoint.contestants import Contestant
 from benchmarks.token_endpoint.installing import install_node_peer, install_python_peers, require_wrk
 from benchmarks.token_endpoint.loading import CONNECTIONS, Round, run_round
 from benchmarks.token_endpoint.machine import Cores, choose_cores, describe, signing_rate
 from benchmarks.token_endpoint.places import BUILD
 from benchmarks.token_endpoint.proving import prove
+from benchmarks.token_endpoint.serving import running
 
 _GROUPS = ("product", "bare", "signing", "oidc-provider", "authlib", "django", "workers")
 _QUICK_GROUPS = ("product", "bare", "signing")
@@ -36,7 +37,9 @@ class Benchmark:
 
     def start(self, contestant: Contestant, stack: ExitStack, cores: tuple[int, ...]) -> None:
         """Start a server on these cores until the stack ends, and prove that it does what it should."""
-        server = stack.enter_context(running(contestant, self.cores.pinned(*cores)))
+        command = [*self.cores.pinned(*cores), *contestant.command]
+        process = stack.enter_context(running(contestant.name, command, contestant.environment, contestant.folder))
+        server = contestants.Server(contestant, process)
         answer, proof = prove(server)
         if contestant.name.startswith("product"):
             contestants.keep_for_bare(answer.headers, answer.body)
