@@ -18,6 +18,7 @@ from sensos_auth.registry.tenants import create_tenant, disable_tenant
 
 REFERENCE = "wrong secret"
 _POOL = 500
+_REFERENCES = 10
 _APPLICATIONS_BESIDE = 10_000
 
 
@@ -51,7 +52,12 @@ def _pools(registry: Registry) -> dict[str, list[bytes]]:
     tenants = _accounts(registry, spoil=lambda change, account: disable_tenant(change, account.tenant_id))
     time.sleep(1.1)  # until the short-lived secrets have expired
     return {
-        REFERENCE: [request_body(one.tenant_id, one.application_id, new_secret()) for one in good],
+        REFERENCE: [
+            # Many: a pool that every pair draws from must not be better known to the caches than the others.
+            request_body(one.tenant_id, one.application_id, new_secret())
+            for one in good
+            for _ in range(_REFERENCES)
+        ],
         "unknown tenant": [request_body(new_tenant_id(), one.application_id, new_secret()) for one in good],
         "unknown tenant, right secret": [request_body(new_tenant_id(), one.application_id, one.secret) for one in good],
         "unknown application": [request_body(one.tenant_id, new_application_id(), new_secret()) for one in good],
