@@ -43,6 +43,7 @@ async def read_json_body(scope: Scope, receive: Receive, largest: int) -> bytes:
 
 def _check_headers(scope: Scope, largest: int) -> None:
     types = 0
+    has_length = False
     for name, value in scope["headers"]:
         if name == b"content-type":
             types += 1
@@ -51,10 +52,19 @@ def _check_headers(scope: Scope, largest: int) -> None:
         elif name == b"content-length":
             if int(value) > largest:
                 raise Refusal(_too_large(largest))
+            has_length = True
         elif name == b"content-encoding":
             raise Refusal(_ENCODED)
     if types != 1:
         raise Refusal(_TWO_TYPES if types else _WRONG_TYPE)
+    if not has_length and not _is_framed_plainly(scope):
+        raise Refusal(_CUT_OFF)
+
+
+def _is_framed_plainly(scope: Scope) -> bool:
+    # The HTTP server takes any list that ends in "chunked", and decodes nothing else (RFC 9112 section 6.1).
+    codings = [value.lower() for name, value in scope["headers"] if name == b"transfer-encoding"]
+    return codings in ([], [b"chunked"])
 
 
 def _too_large(largest: int) -> Answer:
