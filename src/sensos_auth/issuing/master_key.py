@@ -46,7 +46,7 @@ class MasterKey:
             raise ConfigurationError(f"the signing key {kid} was stored by a newer Sensos Auth: upgrade this program")
         try:
             return self._cipher.decrypt(nonce, ciphertext, kid.encode())
-        except InvalidTag:
+        except (InvalidTag, ValueError):  # ValueError: cut off within the nonce or the tag
             raise ConfigurationError(
                 f"the master key does not open the signing key {kid}: set SENSOS_AUTH_MASTER_KEY or "
                 "SENSOS_AUTH_MASTER_KEY_FILE to the master key that this registry was made with"
