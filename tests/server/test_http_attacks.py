@@ -1,4 +1,4 @@
-"""The catalogue's group B: HTTP/1.1 used wrongly. What the HTTP server refuses itself gets a bare answer and a close."""
+"""The catalogue's group B: HTTP/1.1 used wrongly. What the HTTP server refuses itself gets a bare answer."""
 
 import gzip
 import json
