@@ -28,6 +28,11 @@ NO_TIME: list[object] = [
 ]
 
 
+def short(value: object) -> str:
+    """Return a name for a parameter."""
+    return repr(value)[:20]
+
+
 def _verify(payload: bytes, now: float = NOW) -> Caller:
     return verifier_for(KEY, now=now).verify(KEY.sign(KEY.header(), payload))
 
@@ -52,10 +57,10 @@ def test_caller_is_what_the_claims_say() -> None:
     assert caller.claims == good_claims(region="eu")
 
 
-@pytest.mark.parametrize("exp", NO_TIME, ids=repr)
+@pytest.mark.parametrize("exp", NO_TIME, ids=short)
 def test_e01_e03_exp_must_be_a_time(exp: object) -> None:
     """An expiry that is missing, no whole number, or beyond the year 2100 is refused."""
-    _refused(exp=exp)
+    assert _refused(exp=exp) == "exp is not a time in whole seconds"
 
 
 @pytest.mark.parametrize("number", [b"1e999", b"-1e999", b"NaN", b"Infinity", b"1800000100.0", b"18000001e2", b"0x1"])
@@ -84,10 +89,10 @@ def test_e04_lifetime_has_a_ceiling() -> None:
     assert _refused(exp=NOW + 10 * 365 * 86_400) == "lives too long"
 
 
-@pytest.mark.parametrize("iat", NO_TIME, ids=repr)
+@pytest.mark.parametrize("iat", NO_TIME, ids=short)
 def test_e05_iat_must_be_a_time(iat: object) -> None:
     """A time of issue that is missing or no whole number is refused."""
-    _refused(iat=iat)
+    assert _refused(iat=iat) == "iat is not a time in whole seconds"
 
 
 @pytest.mark.parametrize("name", ["iat", "nbf"])
@@ -98,10 +103,10 @@ def test_e05_e06_clocks_may_differ_by_ten_seconds(name: str) -> None:
         assert _refused(**{name: NOW + ahead}) == "not valid yet"
 
 
-@pytest.mark.parametrize("nbf", [value for value in NO_TIME if value is not ...], ids=repr)
+@pytest.mark.parametrize("nbf", [value for value in NO_TIME if value is not ...], ids=short)
 def test_e06_nbf_must_be_a_time(nbf: object) -> None:
     """A "not before" that is there must be a time."""
-    _refused(nbf=nbf)
+    assert _refused(nbf=nbf) == "nbf is not a time in whole seconds"
 
 
 @pytest.mark.parametrize("name", ["iat", "nbf"])
@@ -159,9 +164,7 @@ def test_e11_e12_issuer_must_be_ours(iss: object) -> None:
 
 
 @pytest.mark.parametrize("name", ["sub", "client_id", "tenant_id", "credential_id", "jti"])
-@pytest.mark.parametrize(
-    "value", [*NO_TEXT, "a b", "a\r\nx: y", "a\0", "ä", "a" * 10_000], ids=lambda value: repr(value)[:20]
-)
+@pytest.mark.parametrize("value", [*NO_TEXT, "a b", "a\r\nx: y", "a\0", "ä", "a" * 10_000], ids=short)
 def test_e14_e15_e16_identifiers_must_be_texts(name: str, value: object) -> None:
     """Identifiers that are missing, empty, no text, no printable ASCII or endless are refused."""
     _refused(**{name: value})
@@ -179,9 +182,7 @@ def test_e15_token_id_has_at_most_64_characters() -> None:
     _refused(jti="a" * 65)
 
 
-@pytest.mark.parametrize(
-    "rv", [..., None, "1", True, 1.0, 1.5, [], {}, -1, 1 << 63, 10**300], ids=lambda rv: repr(rv)[:20]
-)
+@pytest.mark.parametrize("rv", [..., None, "1", True, 1.0, 1.5, [], {}, -1, 1 << 63, 10**300], ids=short)
 def test_e17_registry_version_must_be_one(rv: object) -> None:
     """A registry version that is missing or no natural number is refused."""
     assert _refused(rv=rv) == "rv is not a registry version"
