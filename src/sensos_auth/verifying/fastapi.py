@@ -46,7 +46,10 @@ class Authentication:
     """Authenticates the requests of one FastAPI application, which gets the handlers that answer refusals.
 
     ``caller`` is the dependency for endpoints that any access token opens. A mounted sub-application needs an
-    Authentication of its own, and WebSockets are closed; to close a whole application at once, take
+    Authentication of its own, and WebSockets are closed.
+
+    FastAPI parses a JSON body before it asks any dependency, so a malformed one gets FastAPI's 422 even without a
+    token. To refuse before anything is read, or to close a whole application at once, take
     :class:`sensos_auth.verifying.AuthenticationMiddleware`.
     """
 
