@@ -8,7 +8,7 @@ from time import perf_counter
 
 import structlog
 
-from sensos_auth.model.errors import RegistryUnavailable, SensosAuthError
+from sensos_auth.model.errors import ConfigurationError, RegistryUnavailable, SensosAuthError
 from sensos_auth.server.access_log import AccessLog
 from sensos_auth.server.answers import Refusal, answer_to
 from sensos_auth.server.asgi import Application, Header, Message, Receive, Scope, Send
@@ -48,7 +48,12 @@ class Envelope:
         self._access_log.write(scope["method"], scope["path"], status, (perf_counter() - started) * 1000, request_id)
 
     def _report(self, error: Exception, request_id: str) -> None:
-        if isinstance(error, RegistryUnavailable):
-            self._log.warning("registry unavailable", reason=str(error), request_id=request_id)
-        elif not isinstance(error, (SensosAuthError, Refusal)):
-            self._log.error("unexpected exception", **described(error), request_id=request_id)
+        match error:
+            case RegistryUnavailable():
+                self._log.warning("registry unavailable", reason=str(error), request_id=request_id)
+            case ConfigurationError():
+                self._log.error("configuration at fault", reason=str(error), request_id=request_id)
+            case SensosAuthError() | Refusal():
+                pass
+            case _:
+                self._log.error("unexpected exception", **described(error), request_id=request_id)

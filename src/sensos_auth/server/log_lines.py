@@ -32,13 +32,17 @@ def configure_logging(sink: LogSink | None = None) -> None:
 
 
 def http_server_logging() -> dict[str, Any]:
-    """Return the ``logging.config`` dictionary that gives the lines of Granian, the HTTP server, the same form."""
+    """Return the ``logging.config`` dictionary that gives the same form to the lines of Granian, the HTTP server.
+
+    Whatever else speaks through the standard library's logging (our verifier, asyncio) gets it as well.
+    """
     return {
         "version": 1,
         "disable_existing_loggers": False,
         "formatters": {"line": {"()": _StandardLogFormatter}},
         "handlers": {"line": {"class": "logging.StreamHandler", "formatter": "line", "stream": "ext://sys.stderr"}},
         "loggers": {"_granian": {"handlers": ["line"], "propagate": False}},
+        "root": {"handlers": ["line"], "level": "WARNING"},
     }
 
 
@@ -66,7 +70,11 @@ def _renderer() -> Processor:
 
 class _StandardLogFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
-        line: EventDict = {"event": record.getMessage(), "source": "http server"}
+        source = "http server" if record.name == "_granian" else record.name
+        # The first line only, and no text of an exception: asyncio shows whole objects below.
+        line: EventDict = {"event": record.getMessage().partition("\n")[0], "source": source}
+        if record.exc_info and record.exc_info[1]:
+            line |= described(record.exc_info[1])
         for prepare in _PREPARE:
             line = prepare(None, record.levelname.lower(), line)
         rendered = _renderer()(None, record.levelname.lower(), line)

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from sensos_auth.issuing.keyring import Keyring
-from sensos_auth.model.errors import RegistryUnavailable
+from sensos_auth.model.errors import InvalidInput, RegistryUnavailable
 from sensos_auth.verifying import KeysUnavailable, VerificationKey, parse_jwks
 
 if TYPE_CHECKING:
@@ -21,12 +21,15 @@ class RegistryKeys:
         self._keys: Mapping[str, VerificationKey] = {}
 
     def find(self, kid: str) -> VerificationKey | None:
-        """Return the published key with this key ID, or None. Raises KeysUnavailable when the registry is."""
+        """Return the published key with this key ID, or None. Raises KeysUnavailable when there is none or no registry."""
         try:
             document = self._keyring.jwks(self._clock())
         except RegistryUnavailable as error:
             raise KeysUnavailable("the registry cannot be read right now") from error
         if document != self._document:
-            self._keys = parse_jwks(document)
+            try:
+                self._keys = parse_jwks(document)
+            except InvalidInput as error:
+                raise KeysUnavailable("the registry publishes no key") from error
             self._document = document
         return self._keys.get(kid)

@@ -84,7 +84,13 @@ def serve(*, host: str, port: int, workers: int, when_listening: Callable[[], No
 class _Server(MPServer):
     """Granian's parent process, with an end of its own: its ``workers_kill_timeout`` takes ended workers for stuck."""
 
+    def __init__(self, target: str, **settings: Any) -> None:  # noqa: ANN401 - as Granian has them
+        super().__init__(target, **settings)
+        self._process = os.getpid()
+
     def signal_handler_interrupt(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - as Granian has it
+        if os.getpid() != self._process:
+            os._exit(0)  # a worker, just forked, that has no handler of its own yet, nor a request
         if self.interrupt_signal:
             threading.Thread(target=self._cut_off, daemon=True).start()
         super().signal_handler_interrupt(*args, **kwargs)  # type: ignore[no-untyped-call]

@@ -1,5 +1,6 @@
 """What a worker does beside answering: keeps the signing keys current, and ends when its parent is gone."""
 
+import multiprocessing
 import os
 import signal
 import threading
@@ -23,7 +24,9 @@ class Upkeep:
 
     def __init__(self, environment: Mapping[str, str]) -> None:
         self._environment = environment
-        self._parent = os.getppid()
+        parent = multiprocessing.parent_process()
+        # Not os.getppid(): the parent may have ended before this worker was ready to look.
+        self._parent = os.getppid() if parent is None else parent.pid
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run, name="upkeep", daemon=True)
 
