@@ -84,6 +84,17 @@ def test_settings_are_those_that_are_read() -> None:
     assert named == read
 
 
+def test_log_events_are_those_that_are_written() -> None:
+    """The operator's page explains every event of the service's log, and no other."""
+    source = "".join(file.read_text("utf-8") for file in (ROOT / "src" / "sensos_auth" / "server").glob("*.py"))
+    page = (ROOT / "docs" / "operating.md").read_text("utf-8")
+    table = page[page.index("| event | level |") :].partition("\n\n")[0]
+    explained = {event for row in table.splitlines() for event in _INLINE.findall(row.split("|")[1])}
+    written = set(re.findall(r"\.(?:info|warning|error)\(\s*\"([^\"]+)\"", source))
+    assert written <= explained
+    assert {event for event in explained if f'"{event}"' not in source} == set()
+
+
 @pytest.mark.parametrize(
     "line", ["tenants remove ten_…", "serve --insecure", "keys rotate --now", "secrets create -- --x"]
 )
