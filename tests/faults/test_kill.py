@@ -97,6 +97,7 @@ def test_z01_z02_z03_z05_z11_what_was_acknowledged_survives_kill(tmp_path: Path)
             issued += _kill_amid_traffic(service, seed_application, acknowledged, number, chance)
             _check_registry(folder, acknowledged)
             service.end()
+            service.log_file.unlink()
             service = start_service(folder, workers=2)
             _check_tokens(service, acknowledged, chance)
     finally:
