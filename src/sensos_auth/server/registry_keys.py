@@ -21,7 +21,10 @@ class RegistryKeys:
         self._keys: Mapping[str, VerificationKey] = {}
 
     def find(self, kid: str) -> VerificationKey | None:
-        """Return the published key with this key ID, or None. Raises KeysUnavailable when there is none or no registry."""
+        """Return the published key with this key ID, or None.
+
+        Raises KeysUnavailable when no key is published or the registry cannot be read.
+        """
         try:
             document = self._keyring.jwks(self._clock())
         except RegistryUnavailable as error:
