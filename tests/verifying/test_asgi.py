@@ -81,7 +81,7 @@ def test_lifespan_passes() -> None:
     "path", ["/v1/endpoint", "/mounted/x", "/nothing", "//v1/endpoint", "/chat", "/v1/../v1/endpoint"]
 )
 def test_g14_g15_every_method_and_path_needs_a_token(client: TestClient, method: str, path: str) -> None:
-    """Without a token each route, mounted, missing or odd, is the same 401; HEAD has its headers and no body."""
+    """Without a token each route, mounted, missing or odd, is the same 401; for HEAD, servers leave its body away."""
     answer = client.request(method, path)
     assert answer.status_code == 401
     assert answer.content == (b"" if method == "HEAD" else UNAUTHORIZED)

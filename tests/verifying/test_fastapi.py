@@ -101,7 +101,7 @@ def test_g05_two_headers_are_refused(client: TestClient) -> None:
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS", "POST"])
 def test_g14_every_method_needs_a_token(client: TestClient, method: str) -> None:
-    """HEAD and OPTIONS are no exception, and HEAD has no body."""
+    """HEAD and OPTIONS are no exception."""
     answer = client.request(method, "/any")
     assert (answer.status_code, answer.content) == (401, b"" if method == "HEAD" else UNAUTHORIZED)
 

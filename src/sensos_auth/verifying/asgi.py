@@ -49,11 +49,8 @@ class AuthenticationMiddleware:
             caller = authenticate(self._verifier, authorization, scope=self._scope)
         except Exception as error:  # noqa: BLE001 - whatever it is, it is not a pass
             refusal = refusal_for(error)
-            body = b"" if scope["method"] == "HEAD" else refusal.body
-            await send(
-                {"type": "http.response.start", "status": refusal.status, "headers": refusal.raw_headers()},
-            )
-            await send({"type": "http.response.body", "body": body})
+            await send({"type": "http.response.start", "status": refusal.status, "headers": refusal.raw_headers()})
+            await send({"type": "http.response.body", "body": refusal.body})
             return
         # A state of this request's own, whatever the server shares between requests.
         await self._app({**scope, "state": {**scope.get("state", {}), "caller": caller}}, receive, send)

@@ -64,7 +64,6 @@ class Authentication:
         return CallerDependency(self._verifier, normalize_scope(scope))
 
 
-async def _refuse(request: Request, error: Exception) -> Response:
+async def _refuse(request: Request, error: Exception) -> Response:  # noqa: ARG001 - FastAPI's signature
     refusal = refusal_for(error)
-    body = b"" if request.method == "HEAD" else refusal.body
-    return Response(body, refusal.status, dict(refusal.headers))
+    return Response(refusal.body, refusal.status, dict(refusal.headers))
