@@ -74,7 +74,7 @@ class _StandardLogFormatter(logging.Formatter):
         # The first line only, and no text of an exception: asyncio shows whole objects below.
         line: EventDict = {"event": record.getMessage().partition("\n")[0], "source": source}
         if record.exc_info and record.exc_info[1]:
-            line |= described(record.exc_info[1])
+            line.update(described(record.exc_info[1]))
         for prepare in _PREPARE:
             line = prepare(None, record.levelname.lower(), line)
         rendered = _renderer()(None, record.levelname.lower(), line)
