@@ -80,14 +80,14 @@ def reader(page: list[Block], folder: Path, data_folder: Path) -> Iterator[Reade
 
 def script(page: list[Block], at: Reader) -> str:
     """Return the page as one bash script, which prints a mark with the block's line before each block's output."""
-    parts = ["set -eu -o pipefail", "trap 'status=$?; kill $(jobs -p) 2>/dev/null || true; wait; exit $status' EXIT"]
+    parts = ["set -eu -o pipefail"]
     for block in page:
         text = at.put_in(block.text)
         if block.kind == "file":
             (at.folder / block.argument).write_text(text)
         elif block.kind == "background":
             port = at.put_in(f"127.0.0.1:{block.argument}").rpartition(":")[2]
-            parts.append(f"{text.rstrip()} >background_{block.argument}.txt 2>&1 &")
+            parts.append(f"{text.rstrip()} >'{at.folder}/background_{block.argument}.txt' 2>&1 &")
             # Waits for the port, but not for a program that has ended.
             parts.append(f"until (exec 3<>/dev/tcp/127.0.0.1/{port}) 2>/dev/null; do kill -0 $!; sleep 0.1; done")
         elif block.kind == "run":
@@ -103,7 +103,6 @@ def script(page: list[Block], at: Reader) -> str:
 
 def run(script_text: str, at: Reader, in_folder: Path) -> dict[int, str]:
     """Run the script and return what each block printed, by its line."""
-    script_text = script_text.replace(">background_", f">{at.folder}/background_")
     process = subprocess.Popen(
         ["bash", "-c", script_text],
         cwd=in_folder,
@@ -118,7 +117,7 @@ def run(script_text: str, at: Reader, in_folder: Path) -> dict[int, str]:
         stdout, stderr = process.communicate(timeout=SECONDS)
     finally:
         with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)  # what is left of its own process group
+            os.killpg(process.pid, signal.SIGKILL)  # what it started, in a process group of its own
         process.wait()
     started = "\n".join(file.read_text() for file in at.folder.glob("background_*.txt"))
     assert process.returncode == 0, f"{stdout}\n{stderr}\n{started}"
