@@ -43,7 +43,9 @@ class AccessLog:
         path = path if path in self._paths else "other"
         milliseconds = round(milliseconds, 3)
         if self._log is not None:
-            self._log.info("request", method=method, path=path, status=status, milliseconds=milliseconds)
+            self._log.info(
+                "request", method=method, path=path, status=status, milliseconds=milliseconds, request_id=request_id
+            )
             return
         now = datetime.now(UTC)
         self._sink.write(_encode(_Line("request", "info", now, method, path, status, milliseconds, request_id)) + b"\n")
