@@ -2,6 +2,7 @@ import asyncio
 import gc
 import logging
 import os
+import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -301,7 +302,8 @@ def test_z57_sleep_of_the_machine_counts() -> None:
     issuer = Issuer()
     with issuer.keys() as keys:
         keys.wait_until_ready()
-        issuer.now += 86_400  # the thread has slept through it
+        time.sleep(0.05)  # until the thread waits for the next fetch
+        issuer.now += 86_400
         with pytest.raises(KeysUnavailable):
             keys.find(KID)
         eventually(lambda: issuer.fetches == [1000.0, 87_400.0])
@@ -336,6 +338,8 @@ def test_forked_process_fetches_for_itself() -> None:
             child = os.fork()
             if child == 0:
                 try:
+                    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+                    signal.alarm(10)  # a child that waits for a lock for ever would outlive the test
                     good = keys.find(KID) is not None
                     issuer.jwks = jwks_of(KEY, NEXT)
                     issuer.now += 31
