@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from sensos_auth.issuing.configuration import obtain_master_key, token_settings
 from sensos_auth.issuing.issuer import Issuer
 from sensos_auth.issuing.keyring import Keyring
-from sensos_auth.registry import open_registry
+from sensos_auth.registry import Registry, open_registry
 from sensos_auth.registry.credentials import SqliteCredentialReader
 from sensos_auth.registry.location import database_url
 from sensos_auth.registry.sqlite import SqliteDatabase
@@ -30,10 +30,9 @@ def utc_seconds() -> int:
     return int(time.time())
 
 
-def service(environment: Mapping[str, str], sink: LogSink, drain: Drain) -> Application:
-    """Return the endpoints over the registry that the environment names. Used by one thread, that of its event loop."""
+def service(registry: Registry, environment: Mapping[str, str], sink: LogSink, drain: Drain) -> Application:
+    """Return the endpoints over the registry, as the environment sets them. Used by one thread, its event loop's."""
     settings = token_settings(environment)
-    registry = open_registry(database_url(environment))
     assert isinstance(registry.database, SqliteDatabase)  # open_registry refuses every other engine so far
     keyring = Keyring(registry, obtain_master_key(registry, environment))
     issuer = Issuer(SqliteCredentialReader(registry.database), keyring, settings, utc_seconds)
@@ -59,7 +58,8 @@ class Worker:
         self._sink = LogSink()
         configure_logging(self._sink)
         self._drain = Drain()
-        self._service = service(environment, self._sink, self._drain)
+        self._registry = open_registry(database_url(environment))
+        self._service = service(self._registry, environment, self._sink, self._drain)
         self._upkeep = Upkeep(environment)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -77,6 +77,7 @@ class Worker:
         await send({"type": "lifespan.startup.complete"})
         await receive()
         self._upkeep.close()
+        self._registry.close()  # the last worker's takes the log (-wal) into the file
         self._sink.close()
         await send({"type": "lifespan.shutdown.complete"})
 
