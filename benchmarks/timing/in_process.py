@@ -6,6 +6,8 @@ from pathlib import Path
 from time import perf_counter_ns
 
 from benchmarks.timing.planted_leak import leak, sample_header
+from sensos_auth.registry import open_registry
+from sensos_auth.registry.location import database_url
 from sensos_auth.server.asgi import Header, Message
 from sensos_auth.server.draining import Drain
 from sensos_auth.server.log_lines import configure_logging
@@ -43,7 +45,7 @@ class InProcess:
         configure_logging(sink)
         prepare(environment)
         sink.start()
-        self._service = service(environment, sink, Drain())
+        self._service = service(open_registry(database_url(environment)), environment, sink, Drain())
         self._expected: tuple[object, ...] | None = None
 
     async def measure(self, request: Call) -> int:
