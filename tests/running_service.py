@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -52,6 +52,7 @@ class RunningService:
     """
 
     port: int
+    workers: int
     data_folder: Path
     environment: dict[str, str]
     process: "subprocess.Popen[bytes]"
@@ -115,17 +116,26 @@ class RunningService:
         raise AssertionError(f"no such log line within {seconds} s")
 
     def wait_until_ready(self, seconds: float = _START_SECONDS) -> None:
-        """Return as soon as a token could be had."""
+        """Return as soon as a token could be had, and every worker listens."""
         give_up_at = time.monotonic() + seconds
         while time.monotonic() < give_up_at:
             assert self.process.poll() is None, f"the service has ended:\n{self.log_file.read_text()}"
             try:
-                if self.client.get("/readyz", timeout=2.0).status_code == 200:
+                if self.client.get("/readyz", timeout=2.0).status_code == 200 and self._all_workers_listen():
                     return
             except httpx2.TransportError:
                 pass
             time.sleep(0.03)
         raise AssertionError(f"the service is not ready after {seconds} s:\n{self.log_file.read_text()}")
+
+    def _all_workers_listen(self) -> bool:
+        # Each has a socket of its own on the port. Only Linux says how many there are.
+        table = Path("/proc/net/tcp")
+        if not table.exists():
+            return True
+        columns = [line.split() for line in table.read_text().splitlines()[1:]]
+        listening = [column for column in columns if column[3] == "0A" and column[1].endswith(f":{self.port:04X}")]
+        return len(listening) >= self.workers
 
     def end(self) -> int:
         """End it with SIGTERM, by force if need be, and return its exit status (negative: the signal)."""
@@ -145,11 +155,17 @@ class RunningService:
 
 
 def start_service(
-    data_folder: Path, *, workers: int = 1, environment: Mapping[str, str] | None = None, port: int | None = None
+    data_folder: Path,
+    *,
+    workers: int = 1,
+    environment: Mapping[str, str] | None = None,
+    port: int | None = None,
+    under: Sequence[str] = (),
 ) -> RunningService:
     """Start ``sensos-auth serve`` over the folder, and return once it is ready. End it with :meth:`RunningService.end`.
 
-    ``environment`` adds to and replaces what is set here; a port is chosen unless one is given.
+    ``environment`` adds to and replaces what is set here; a port is chosen unless one is given. ``under`` is a command
+    that runs it in its place, such as ``prlimit``.
     """
     data_folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     chosen = port or free_port()
@@ -159,7 +175,7 @@ def start_service(
     log_file = data_folder / "service.log"
     with log_file.open("ab") as log:
         process = subprocess.Popen(
-            [COMMAND, "serve", "--host", "127.0.0.1", "--port", str(chosen), "--workers", str(workers)],
+            [*under, COMMAND, "serve", "--host", "127.0.0.1", "--port", str(chosen), "--workers", str(workers)],
             env=everything,
             stdin=subprocess.DEVNULL,
             stdout=log,
@@ -167,7 +183,7 @@ def start_service(
             start_new_session=True,
         )
     registry = open_registry(f"sqlite:///{data_folder / 'registry.sqlite3'}")
-    service = RunningService(chosen, data_folder, everything, process, log_file, registry)
+    service = RunningService(chosen, workers, data_folder, everything, process, log_file, registry)
     try:
         service.wait_until_ready()
     except BaseException:

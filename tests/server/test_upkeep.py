@@ -1,0 +1,114 @@
+"""What a worker does beside answering: the next key is published in time, by itself."""
+
+import io
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sensos_auth.issuing.configuration import obtain_master_key
+from sensos_auth.issuing.key_rotation import keep_keys_current
+from sensos_auth.model.signing_key import PUBLISHED_BEFORE_SIGNING, SIGNS_FOR, SigningKey
+from sensos_auth.registry import Registry, open_registry
+from sensos_auth.registry.signing_keys import list_signing_keys
+from sensos_auth.server import upkeep
+from sensos_auth.server.log_lines import configure_logging
+from sensos_auth.server.log_sink import LogSink
+
+
+class Deployment:
+    """A registry whose first key was made some seconds ago, and upkeep that looks after it at every tick."""
+
+    def __init__(self, folder: Path) -> None:
+        self.environment = {"SENSOS_AUTH_DATA_DIR": str(folder / "data")}
+        self._url = f"sqlite:///{folder / 'data' / 'registry.sqlite3'}"
+        self._stream = io.BytesIO()
+        self._sink = LogSink(self._stream)
+        configure_logging(self._sink)
+        self._sink.start()
+
+    def begin(self, seconds_ago: int) -> None:
+        """Make the first key, as of so many seconds ago."""
+        opened = open_registry(self._url)
+        registry = Registry(opened.database, lambda: (int(time.time()) - seconds_ago) * 1000)
+        keep_keys_current(registry, obtain_master_key(registry, self.environment), "ES256")
+        opened.close()
+
+    def keys(self) -> list[SigningKey]:
+        """Return all keys."""
+        registry = open_registry(self._url)
+        with registry.view() as view:
+            keys = list_signing_keys(view)
+        registry.close()
+        return keys
+
+    def run_upkeep(self, until_events: int, seconds: float = 10.0, event: str = '"event":') -> list[dict[str, Any]]:
+        """Run it until so many lines (of the event) are logged, or the time is over; return all that ever were."""
+        running = upkeep.Upkeep(self.environment)
+        running.start()
+        give_up_at = time.monotonic() + seconds
+        while self._stream.getvalue().count(event.encode()) < until_events and time.monotonic() < give_up_at:
+            time.sleep(0.02)
+        running.close()
+        assert not running._thread.is_alive()
+        return [json.loads(line) for line in self._stream.getvalue().splitlines()]
+
+    def close(self) -> None:
+        """End the log."""
+        self._sink.close()
+
+
+@pytest.fixture
+def deployment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Deployment]:
+    """Return a deployment whose upkeep ticks a hundred times as fast as in life."""
+    monkeypatch.setattr(upkeep, "_PARENT_SECONDS", 0.01)
+    monkeypatch.setattr(upkeep, "ROTATION_SECONDS", 3)
+    made = Deployment(tmp_path)
+    yield made
+    made.close()
+
+
+def test_f12_next_key_is_published_in_time(deployment: Deployment) -> None:
+    """48 h before the first one's thirty days are over; once, however often upkeep looks; and it is logged."""
+    deployment.begin(SIGNS_FOR - PUBLISHED_BEFORE_SIGNING + 60)
+    (line,) = deployment.run_upkeep(until_events=1)
+    first, second = deployment.keys()
+    assert (line["event"], line["kid"], line["signs_from"]) == ("signing key published", second.kid, second.signs_from)
+    assert second.signs_from == first.signs_until
+    assert second.signs_from - time.time() > PUBLISHED_BEFORE_SIGNING - 600
+    assert len(deployment.run_upkeep(until_events=2, seconds=0.3)) == 1
+    assert len(deployment.keys()) == 2
+
+
+def test_nothing_is_due(deployment: Deployment) -> None:
+    """Then nothing is made, and nothing is logged."""
+    deployment.begin(SIGNS_FOR - PUBLISHED_BEFORE_SIGNING - 600)
+    assert deployment.run_upkeep(until_events=1, seconds=0.3) == []
+    assert len(deployment.keys()) == 1
+
+
+def test_i13_failure_is_logged_and_tried_again(deployment: Deployment) -> None:
+    """The master key is gone: a warning each time, and the next key once it is back."""
+    deployment.begin(SIGNS_FOR - PUBLISHED_BEFORE_SIGNING + 60)
+    master_key = Path(deployment.environment["SENSOS_AUTH_DATA_DIR"]) / "master.key"
+    master_key.rename(master_key.with_suffix(".away"))
+    lines = deployment.run_upkeep(until_events=2)
+    assert {line["event"] for line in lines} == {"signing keys could not be kept current"}
+    assert {line["level"] for line in lines} == {"warning"}
+    assert "is missing" in lines[0]["reason"]
+    master_key.with_suffix(".away").rename(master_key)
+    assert deployment.run_upkeep(1, event="signing key published")[-1]["event"] == "signing key published"
+
+
+def test_unexpected_failure_does_not_end_it(deployment: Deployment) -> None:
+    """Not even one that nobody thought of: logged by type and places, and tried again."""
+    deployment.begin(0)
+    registry = open_registry(deployment._url)
+    registry.database.run_script(registry.database.connection, "ALTER TABLE signing_keys RENAME TO away")  # type: ignore[attr-defined]
+    registry.close()
+    lines = deployment.run_upkeep(until_events=2)
+    assert len(lines) >= 2
+    assert {(line["level"], line["exception"]) for line in lines} == {("error", "SQLError")}
