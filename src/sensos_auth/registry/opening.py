@@ -39,5 +39,7 @@ def sqlite_file(url: str) -> Path:
     if match:
         return Path(match["path"])
     if url.startswith(("postgresql://", "postgres://")):
-        raise ConfigurationError("SENSOS_AUTH_DATABASE_URL: serving on PostgreSQL is not available yet, use sqlite:///path")
+        raise ConfigurationError(
+            "SENSOS_AUTH_DATABASE_URL: serving on PostgreSQL is not available yet, use sqlite:///path"
+        )
     raise ConfigurationError("SENSOS_AUTH_DATABASE_URL must look like sqlite:///path/to/registry.sqlite3")
