@@ -10,7 +10,7 @@ from tests.running_service import ExampleApplication, RunningService, running_se
 @pytest.fixture(scope="session")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
     """Return a running service with one worker."""
-    with running_service(tmp_path_factory.mktemp("service") / "data") as running:
+    with running_service(tmp_path_factory.mktemp("service") / "data", at_once=True) as running:
         yield running
 
 

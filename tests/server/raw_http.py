@@ -49,7 +49,8 @@ class RawConnection:
 
     def end_sending(self) -> None:
         """Say that nothing more will come."""
-        self._socket.shutdown(socket.SHUT_WR)
+        with contextlib.suppress(OSError):
+            self._socket.shutdown(socket.SHUT_WR)
 
     def read_answer(self, method: str = "GET", patience: float = PATIENCE) -> RawAnswer | None:
         """Return the next answer, or None when the service closes the connection without one."""

@@ -60,9 +60,9 @@ def test_e02_token_expires_with_its_last_second(service: RunningService) -> None
 )
 def test_token_of_a_differently_configured_service(tmp_path: Path, difference: dict[str, str]) -> None:
     """The same registry, the same key, but another issuer or audience: refused, both ways."""
-    with running_service(tmp_path / "data") as one:
+    with running_service(tmp_path / "data", at_once=True) as one:
         environment = {"SENSOS_AUTH_ISSUER": one.base_url} | difference
-        with running_service(tmp_path / "data", environment=environment) as other:
+        with running_service(tmp_path / "data", environment=environment, at_once=True) as other:
             application = one.new_application()
             tokens = [one.token(application), other.token(application)]
             statuses = [[_get(service, token)[0] for token in tokens] for service in (one, other)]

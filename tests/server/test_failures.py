@@ -35,7 +35,7 @@ UNVERIFIABLE = "Access tokens cannot be verified right now: try again later"
 @pytest.fixture
 def own_service(tmp_path: Path) -> Iterator[RunningService]:
     """Return a service that a test may break."""
-    with running_service(tmp_path / "data") as running:
+    with running_service(tmp_path / "data", at_once=True) as running:
         yield running
 
 

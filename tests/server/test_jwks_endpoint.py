@@ -124,7 +124,7 @@ def test_node_jose_verifies_with_the_jwks_url_alone(
 
 def test_f12_f15_f16_rotation_and_revocation_while_it_serves(tmp_path: Path) -> None:
     """A rotated key is published at once and signs later; a revoked one is gone and refused at once."""
-    with running_service(tmp_path / "data") as service:
+    with running_service(tmp_path / "data", at_once=True) as service:
         application = service.new_application()
         master_key = obtain_master_key(service.registry, service.environment)
         first = _jwks(service)[0]["kid"]
@@ -159,7 +159,9 @@ def test_f12_f15_f16_rotation_and_revocation_while_it_serves(tmp_path: Path) -> 
 @pytest.mark.parametrize("algorithm", ["RS256", "EdDSA"])
 def test_other_algorithms(tmp_path: Path, algorithm: str) -> None:
     """A deployment may sign otherwise; the JWKS says with what, and others can verify."""
-    with running_service(tmp_path / "data", environment={"SENSOS_AUTH_SIGNING_ALGORITHM": algorithm}) as service:
+    with running_service(
+        tmp_path / "data", environment={"SENSOS_AUTH_SIGNING_ALGORITHM": algorithm}, at_once=True
+    ) as service:
         application = service.new_application()
         token = service.token(application)
         (key,) = _jwks(service)

@@ -22,7 +22,7 @@ WORKERS = 3
 @pytest.fixture(scope="module")
 def several(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
     """Return a service with several workers."""
-    with running_service(tmp_path_factory.mktemp("several") / "data", workers=WORKERS) as running:
+    with running_service(tmp_path_factory.mktemp("several") / "data", workers=WORKERS, at_once=True) as running:
         yield running
 
 

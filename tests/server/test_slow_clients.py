@@ -25,7 +25,7 @@ EACH_KIND = 50
 @pytest.fixture
 def own_service(tmp_path: Path) -> Iterator[RunningService]:
     """Return a service that nobody else talks to."""
-    with running_service(tmp_path / "data") as running:
+    with running_service(tmp_path / "data", at_once=True) as running:
         yield running
 
 
