@@ -363,6 +363,26 @@ def test_b15_headers_of_proxies_change_nothing(
 
 
 @pytest.mark.parametrize(
+    "host",
+    [
+        pytest.param(b"", id="own-none"),
+        pytest.param(b"Host: evil.example\r\n", id="own-foreign"),
+        pytest.param(b"Host: a\r\nHost: b\r\n", id="own-two"),
+        pytest.param(b"Host: a/../?#@b\r\n", id="own-no-host-name"),
+        pytest.param(b"Host:\r\n", id="own-empty"),
+    ],
+)
+def test_b15_host_is_used_for_nothing(service: RunningService, application: ExampleApplication, host: bytes) -> None:
+    """No route, link or claim comes from it. The HTTP server does not check it, though RFC 9112 section 3.2 would."""
+    assert_missing_token(ask(service, b"GET /v1/endpoint HTTP/1.1\r\n%b\r\n" % host).answer)
+    authorization = f"Authorization: Bearer {service.token(application)}\r\n".encode()
+    answer = ask(service, b"GET /v1/endpoint HTTP/1.1\r\n%b%b\r\n" % (host, authorization)).answer
+    assert answer is not None
+    assert answer.status == 200
+    assert b"evil" not in answer.body
+
+
+@pytest.mark.parametrize(
     "path",
     [
         "//v1/applications/token",
