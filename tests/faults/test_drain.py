@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.traffic import connect, read_answer, token_request, token_traffic
+from tests.faults.traffic import Ended, connect, read_answer, token_request, token_traffic
 from tests.running_service import TOKEN_PATH, running_service, start_service
 
 pytestmark = pytest.mark.slow
@@ -79,19 +79,25 @@ def test_z59_an_idle_service_ends_soon(tmp_path: Path) -> None:
         assert time.monotonic() - began < 3
 
 
-def test_z59_what_never_ends_is_cut_off(tmp_path: Path) -> None:
-    """A body that never comes: the deadline of the body ends it, and the service, within 13 s."""
+def test_z59_z63_what_never_ends_is_ended_by_the_deadline(tmp_path: Path) -> None:
+    """Headers and a body that never come whole, byte after byte: ended after 10 s, and so is the leaving service."""
     with running_service(tmp_path / "data") as service:
         request = token_request(service.new_application())
-        with connect(service.port) as connection:
-            connection.sendall(request[:-20])
+        with connect(service.port) as headers, connect(service.port) as body:
+            headers.sendall(request[:40])
+            body.sendall(request[:-100])
             time.sleep(0.2)
             began = time.monotonic()
             service.process.send_signal(signal.SIGTERM)
-            status, _, _ = read_answer(connection)
-            assert status == 408
-            assert service.process.wait(13) == 0
-            assert time.monotonic() - began < 13
+            for byte in request[-100:-92]:
+                time.sleep(1)
+                headers.sendall(b"x")
+                body.sendall(bytes([byte]))
+            assert read_answer(body)[0] == 408
+            with pytest.raises((Ended, ConnectionError)):
+                read_answer(headers)
+            assert 9 < time.monotonic() - began < 12
+            assert service.process.wait(3) == 0
 
 
 def test_z59_a_second_sigterm_cuts_off(tmp_path: Path) -> None:

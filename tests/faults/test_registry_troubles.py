@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -136,42 +137,49 @@ def _readers_kept_out(registry_file: Path) -> Iterator[None]:
             other.kill()
 
 
-@pytest.fixture
-def killed(tmp_path: Path) -> tuple[Path, ExampleApplication]:
+@pytest.fixture(scope="module")
+def killed_service(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, ExampleApplication]:
     """Return the data folder of a service that was killed, with its latest writes in the log only, and one of them."""
-    service = start_service(tmp_path / "data")
+    folder = tmp_path_factory.mktemp("killed")
+    service = start_service(folder / "data")
     application = service.new_application()
-    copy = tmp_path / "copy"
     os.killpg(service.process.pid, signal.SIGKILL)
     service.process.wait()
-    subprocess.run(["cp", "-a", str(service.data_folder), str(copy)], check=True)
+    shutil.copytree(service.data_folder, folder / "copy")  # while our own connection keeps the log as it is
     service.end()
-    (copy / "service.log").unlink()
-    assert (copy / "registry.sqlite3-wal").stat().st_size > 0
-    return copy, application
+    (folder / "copy" / "service.log").unlink()
+    assert (folder / "copy" / "registry.sqlite3-wal").stat().st_size > 0
+    return folder / "copy", application
 
 
-def test_z22_without_the_index_of_the_log_nothing_is_lost(killed: tuple[Path, ExampleApplication]) -> None:
-    """-shm deleted after a crash: it is made again."""
-    folder, application = killed
-    (folder / "registry.sqlite3-shm").unlink(missing_ok=True)
-    with running_service(folder) as service:
-        assert service.ask(application).status_code == 200
+def _without_index(folder: Path) -> None:
+    (folder / "registry.sqlite3-shm").unlink()
 
 
-def test_z21_a_damaged_index_of_the_log_is_made_again(killed: tuple[Path, ExampleApplication]) -> None:
-    """-shm full of nonsense after a crash: it is made again."""
-    folder, application = killed
+def _nonsense_in_index(folder: Path) -> None:
     (folder / "registry.sqlite3-shm").write_bytes(os.urandom(32_768))
-    with running_service(folder) as service:
-        assert service.ask(application).status_code == 200
 
 
-def test_z21_a_torn_end_of_the_log_is_as_if_never_written(killed: tuple[Path, ExampleApplication]) -> None:
-    """Half a frame at the end of -wal, as a crash leaves it: what was committed before is there."""
-    folder, application = killed
+def _torn_frame(folder: Path) -> None:
     with (folder / "registry.sqlite3-wal").open("ab") as log:
         log.write(os.urandom(2_000))
-    with running_service(folder) as service:
+
+
+_DAMAGES = {
+    "z22_index_of_the_log_lost": _without_index,
+    "z21_index_of_the_log_damaged": _nonsense_in_index,
+    "z21_log_torn_at_its_end": _torn_frame,
+}
+
+
+@pytest.mark.parametrize("damage", _DAMAGES)
+def test_what_a_crash_leaves_of_the_log_is_recovered(
+    killed_service: tuple[Path, ExampleApplication], tmp_path: Path, damage: str
+) -> None:
+    """-shm is made again, a torn frame at the end of -wal is as if never written: what was committed is there."""
+    folder, application = killed_service
+    shutil.copytree(folder, tmp_path / "data")
+    _DAMAGES[damage](tmp_path / "data")
+    with running_service(tmp_path / "data") as service:
         assert service.ask(application).status_code == 200
         assert is_sound(service)

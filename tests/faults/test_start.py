@@ -23,7 +23,7 @@ from tests.running_service import COMMAND, free_port, running_service
 
 pytestmark = pytest.mark.slow
 
-_KILLED_STARTS = int(os.environ.get("SENSOS_AUTH_KILLED_STARTS", "3"))
+_KILLED_STARTS = int(os.environ.get("SENSOS_AUTH_KILLED_STARTS", "2"))
 _OTHER_KEY = base64.urlsafe_b64encode(bytes(range(32))).decode()
 
 
