@@ -15,7 +15,8 @@ class LogSink:
 
     def __init__(self, stream: BinaryIO | None = None, most_lines: int = _MOST_LINES) -> None:
         """Write to ``stream``, standard error by default. The thread starts with :meth:`start`."""
-        self._stream = stream or sys.stderr.buffer
+        # Unbuffered: a thread that is stuck in a buffered stream holds its lock, and no process ends without that.
+        self._stream = _unbuffered_standard_error() if stream is None else stream
         self._lines: deque[bytes] = deque()
         self._most_lines = most_lines
         self._something = threading.Event()
@@ -58,8 +59,15 @@ class LogSink:
         if self._dropped:
             lines.append(b'{"event":"log lines dropped","level":"error","count":%d}\n' % self._dropped)
             self._dropped = 0
+        text = memoryview(b"".join(lines))
         try:
-            self._stream.write(b"".join(lines))
+            while text:
+                text = text[self._stream.write(text) :]
             self._stream.flush()
         except OSError:
             self._dropped += len(lines)
+
+
+def _unbuffered_standard_error() -> BinaryIO:
+    unbuffered: BinaryIO = getattr(sys.stderr.buffer, "raw", sys.stderr.buffer)
+    return unbuffered

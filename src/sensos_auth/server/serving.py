@@ -4,8 +4,8 @@ import os
 import resource
 import socket
 import threading
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import structlog
@@ -20,6 +20,7 @@ from sensos_auth.model.errors import ConfigurationError
 from sensos_auth.registry import open_registry
 from sensos_auth.registry.location import database_url
 from sensos_auth.server.log_lines import configure_logging, http_server_logging
+from sensos_auth.server.log_sink import LogSink
 
 # Seconds for the headers of a request, which is also how long an idle connection is kept. The body has as long again.
 HEADER_DEADLINE_SECONDS = 10
@@ -52,7 +53,11 @@ def serve(*, host: str, port: int, workers: int, when_listening: Callable[[], No
 
     Raises ConfigurationError, before anything is served, when something must be mended first.
     """
-    configure_logging()
+    with _log_written_out():
+        _serve(host, port, workers, when_listening)
+
+
+def _serve(host: str, port: int, workers: int, when_listening: Callable[[], None] | None) -> None:
     prepare(os.environ)
     _check_address(host, port)
     server = _Server(
@@ -81,6 +86,17 @@ def serve(*, host: str, port: int, workers: int, when_listening: Callable[[], No
     log.info("stopped")
 
 
+@contextmanager
+def _log_written_out() -> Iterator[None]:
+    sink = LogSink()
+    configure_logging(sink)
+    sink.start()
+    try:
+        yield
+    finally:
+        sink.close()
+
+
 class _Server(MPServer):
     """Granian's parent process, with an end of its own: its ``workers_kill_timeout`` takes ended workers for stuck."""
 
@@ -105,8 +121,8 @@ class _Server(MPServer):
     def _cut_off(self) -> None:
         for worker in list(self.wrks):
             if worker.is_alive():  # type: ignore[no-untyped-call]
-                structlog.get_logger().warning("worker cut off", worker=worker.idx + 1)
                 worker.kill()  # type: ignore[no-untyped-call]
+                structlog.get_logger().warning("worker cut off", worker=worker.idx + 1)
 
 
 def _connections() -> int:
