@@ -240,7 +240,6 @@ def test_b08_bad_chunks(service: RunningService, application: ExampleApplication
     with RawConnection(service.port) as connection:
         started = time.perf_counter()
         connection.send(_framed(application, CHUNKED, body=body) + request_bytes("GET", "/docs"))
-        connection.end_sending()
         answer = connection.read_answer()
         assert time.perf_counter() - started < 1
         assert_error(answer, 400, BADLY_FRAMED)
@@ -624,3 +623,74 @@ def test_http_1_0(service: RunningService) -> None:
     exchanged = exchange(service.port, request_bytes("GET", ENDPOINT_PATH, version=b"HTTP/1.0"))
     assert_missing_token(exchanged.answer)
     assert exchanged.is_closed
+
+
+def test_own_chunked_body_that_is_too_large(service: RunningService, application: ExampleApplication) -> None:
+    """413 after 8 KiB, whatever was promised, and a close; the rest is not read."""
+    for size in (8193, 100_000, 1_000_000):
+        exchanged = ask(service, _framed(application, CHUNKED, body=_chunks(b" " * size)))
+        assert_error(exchanged.answer, 413, TOO_LARGE)
+        assert exchanged.is_closed
+
+
+def test_own_eight_thousand_chunks_of_a_byte(service: RunningService, application: ExampleApplication) -> None:
+    """As good as one chunk, and not much slower."""
+    body = token_body(application).ljust(8192)
+    exchanged = ask(service, _framed(application, CHUNKED, body=_chunks(*(body[n : n + 1] for n in range(8192)))))
+    assert exchanged.answer is not None
+    assert exchanged.answer.status == 200
+
+
+@pytest.mark.parametrize("value", ["close", "Authorization, close", "Content-Type, Content-Length, close"])
+def test_own_connection_header(service: RunningService, application: ExampleApplication, value: str) -> None:
+    """Answered, and closed if it says so; headers that it names are no less headers for that."""
+    headers = [JSON_TYPE, ("Connection", value)]
+    exchanged = ask(service, request_bytes("POST", TOKEN_PATH, headers, token_body(application)))
+    assert exchanged.answer is not None
+    assert exchanged.answer.status == 200
+    assert exchanged.is_closed
+
+
+def test_own_client_that_closes_its_half(service: RunningService, application: ExampleApplication) -> None:
+    """The HTTP server takes it for gone: an answer that was quicker arrives, and nothing but an answer ever does."""
+    for _ in range(20):
+        with RawConnection(service.port) as connection:
+            connection.send(request_bytes("POST", TOKEN_PATH, [JSON_TYPE], token_body(application)))
+            connection.end_sending()
+            answer = connection.read_answer()
+            assert answer is None or answer.status == 200
+            assert connection.is_closed()
+    assert service.ask(application).status_code == 200
+
+
+def test_own_body_that_ends_early(service: RunningService, application: ExampleApplication) -> None:
+    """Fewer bytes than were announced, and no more to come: 400 at once, though what came is good JSON."""
+    body = token_body(application)
+    for headers in ([("Content-Length", str(len(body) + 1))], [CHUNKED]):
+        sent = body if headers != [CHUNKED] else _chunks(body, end=b"")
+        with RawConnection(service.port) as connection:
+            started = time.perf_counter()
+            connection.send(request_bytes("POST", TOKEN_PATH, [JSON_TYPE, *headers], sent))
+            connection.end_sending()
+            answer = connection.read_answer()
+            assert time.perf_counter() - started < 1
+            assert answer is None or answer.status == 400
+
+
+def test_own_request_id_is_ours(service: RunningService) -> None:
+    """What the client calls its request is not repeated: it would be in the log."""
+    answer = ask(service, request_bytes("GET", "/healthz", [("X-Request-Id", "a" * 24)])).answer
+    assert answer is not None
+    assert answer.header("x-request-id") != "a" * 24
+
+
+def test_own_query_of_60_kb(service: RunningService) -> None:
+    """Nobody looks at it."""
+    for query in ("a=b&" * 15_000, "&" * 60_000, "%ff" * 20_000, "a" * 60_000):
+        assert_missing_token(ask(service, request_bytes("GET", f"{ENDPOINT_PATH}?{query}")).answer)
+
+
+def test_own_cookies_of_60_kb(service: RunningService) -> None:
+    """Nobody looks at them."""
+    for cookie in ("a=b; " * 12_000, ";" * 60_000, '"' * 60_000):
+        assert_missing_token(ask(service, request_bytes("GET", ENDPOINT_PATH, [("Cookie", cookie)])).answer)
