@@ -36,15 +36,22 @@ def test_z59_sigterm_under_load_leaves_no_request_unanswered(tmp_path: Path, att
     assert others == ["serving", "stopped"]
 
 
-def test_z59_a_body_on_its_way_is_waited_for(tmp_path: Path) -> None:
-    """Headers before SIGTERM, the rest of the body two seconds after: an answer, and then the end with status 0."""
+def test_z59_a_leaving_service_says_so_and_waits_for_bodies_on_their_way(tmp_path: Path) -> None:
+    """After SIGTERM readiness is 503, answers end their connections, what has begun is answered 2 s later."""
     with running_service(tmp_path / "data", workers=2) as service:
-        request = token_request(service.new_application())
+        application = service.new_application()
+        request = token_request(application)
+        assert "connection" not in service.ask(application).headers
         connections = [connect(service.port) for _ in range(8)]
         for connection in connections:
             connection.sendall(request[:-20])
         time.sleep(0.2)
         service.process.send_signal(signal.SIGTERM)
+        time.sleep(0.3)
+        ready = service.client.get("/readyz")
+        assert (ready.status_code, ready.headers["retry-after"], ready.headers["connection"]) == (503, "2", "close")
+        answer = service.ask(application)
+        assert (answer.status_code, answer.headers["connection"]) == (200, "close")
         time.sleep(2)
         assert service.process.poll() is None
         for connection in connections:
@@ -53,20 +60,6 @@ def test_z59_a_body_on_its_way_is_waited_for(tmp_path: Path) -> None:
             assert (status, stays) == (200, False)
             connection.close()
         assert service.process.wait(3) == 0
-
-
-def test_z59_a_leaving_service_says_so(tmp_path: Path) -> None:
-    """After SIGTERM: readiness is 503, and what is answered ends its connection."""
-    with running_service(tmp_path / "data") as service:
-        application = service.new_application()
-        assert "connection" not in service.ask(application).headers
-        service.process.send_signal(signal.SIGTERM)
-        time.sleep(0.3)
-        ready = service.client.get("/readyz")
-        assert (ready.status_code, ready.headers["retry-after"], ready.headers["connection"]) == (503, "2", "close")
-        answer = service.ask(application)
-        assert (answer.status_code, answer.headers["connection"]) == (200, "close")
-        assert service.process.wait(5) == 0
 
 
 def test_z59_an_idle_service_ends_soon(tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ from sensos_auth.registry.signing_keys import list_signing_keys
 from tests.faults.traffic import Client, token_traffic
 from tests.running_service import ExampleApplication, RunningService, start_service
 
-ROUNDS = int(os.environ.get("SENSOS_AUTH_KILL_ROUNDS", "10"))
+ROUNDS = int(os.environ.get("SENSOS_AUTH_KILL_ROUNDS", "5"))
 _REPOSITORY = Path(__file__).parents[2]
 _OLD_SECRETS = 60  # of earlier rounds, tried again in each
 
