@@ -62,14 +62,17 @@ def test_z59_a_leaving_service_says_so_and_waits_for_bodies_on_their_way(tmp_pat
         assert service.process.wait(3) == 0
 
 
-def test_z59_an_idle_service_ends_soon(tmp_path: Path) -> None:
-    """With an idle kept connection, SIGTERM to the whole process group (as systemd sends it): status 0 within 3 s."""
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_z59_an_idle_service_ends_soon(tmp_path: Path, number: signal.Signals) -> None:
+    """SIGTERM to the whole process group, as systemd sends it, or Ctrl-C: status 0 within 3 s, nothing else logged."""
     with running_service(tmp_path / "data", workers=2) as service:
         assert service.ask(service.new_application()).status_code == 200
         began = time.monotonic()
-        os.killpg(service.process.pid, signal.SIGTERM)
+        os.killpg(service.process.pid, number)
         assert service.process.wait(5) == 0
         assert time.monotonic() - began < 3
+        others = [line["event"] for line in service.log_lines() if line["event"] != "request"]
+        assert others == ["serving", "stopped"]
 
 
 def test_z59_z63_what_never_ends_is_ended_by_the_deadline(tmp_path: Path) -> None:
