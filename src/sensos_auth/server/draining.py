@@ -76,21 +76,15 @@ def _hold_back_new_connections() -> None:
         return
     program = ctypes.create_string_buffer(_DROP_SYN)
     attachment = struct.pack("HP", len(_DROP_SYN) // 8, ctypes.addressof(program))
-    for listener in _listeners():
-        with listener, suppress(OSError):
+    with suppress(OSError):  # a kernel without such filters, or a file closed meanwhile: the rest of the drain goes on
+        for listener in _listeners():
             listener.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, attachment)
 
 
 def _listeners() -> Iterator[socket.socket]:
     # Granian doesn't hand out its listening socket: found among the open files of this process.
-    for name in [path.name for path in Path("/proc/self/fd").iterdir()]:
-        with suppress(OSError):
-            candidate = socket.socket(fileno=os.dup(int(name)))
-            try:
-                is_listener = candidate.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)
-            except OSError:
-                is_listener = 0
-            if is_listener:
-                yield candidate
-            else:
-                candidate.close()
+    for path in list(Path("/proc/self/fd").iterdir()):
+        if path.is_socket():
+            with socket.socket(fileno=os.dup(int(path.name))) as copy:
+                if copy.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
+                    yield copy
