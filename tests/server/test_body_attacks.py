@@ -4,7 +4,6 @@ import base64
 import gzip
 import json
 import zlib
-from pathlib import Path
 
 import pytest
 
@@ -21,7 +20,6 @@ from tests.server.contract import (
     assert_error,
     token_body,
 )
-from tests.vectors import vector_files
 
 FIELDS = ["tenantId", "applicationId", "applicationSecret"]
 TWICE = "A member of a JSON object is given twice"
@@ -62,29 +60,6 @@ def test_a02_empty_body(service: RunningService) -> None:
 def test_a03_body_must_be_an_object(service: RunningService, body: bytes) -> None:
     """Any other JSON value is refused, and told apart from what is no JSON."""
     _refuse(service, body, NOT_AN_OBJECT)
-
-
-@pytest.mark.parametrize("file", vector_files("JSONTestSuite/test_parsing/n_*.json"), ids=lambda file: file.stem)
-def test_a04_a05_a06_a37_malformed_json(service: RunningService, file: Path) -> None:
-    """What the suite calls no JSON is none for us: 400, or 413 where it is too large to be looked at."""
-    body = file.read_bytes()
-    answer = ask_for_token(service, body, [JSON_TYPE, ("Content-Length", str(len(body)))]).answer
-    assert answer is not None
-    if len(body) > 8192:
-        assert_error(answer, 413, TOO_LARGE)
-    elif body:
-        assert_error(answer, 400, NOT_JSON)
-    else:
-        assert answer.status == 400
-
-
-@pytest.mark.parametrize("file", vector_files("JSONTestSuite/test_parsing/[yi]_*.json"), ids=lambda file: file.stem)
-def test_a04_a35_well_formed_json_without_credentials(service: RunningService, file: Path) -> None:
-    """What is JSON, or may be taken for it, lacks our fields all the same: 400 in the contract's form."""
-    answer = ask_for_token(service, file.read_bytes(), [JSON_TYPE]).answer
-    assert answer is not None
-    assert answer.status in ({400, 413} if file.stem.startswith("i_") else {400})
-    assert_error(answer, answer.status, json.loads(answer.body)["message"])
 
 
 @pytest.mark.parametrize("number", [b"NaN", b"Infinity", b"-Infinity", b"nan", b"+1", b"01", b"1.", b".5", b"0x1f"])

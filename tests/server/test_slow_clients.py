@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import statistics
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -127,6 +128,7 @@ def test_b10_p01_slow_clients_are_ended_and_hold_up_nobody(own_service: RunningS
     assert {line["level"] for line in own_service.log_lines()} == {"info"}
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells in /proc how much memory a process has")
 def test_b21_clients_that_never_read(own_service: RunningService) -> None:
     """Fifty that send requests without end and read no answer: memory stays bounded, others are served."""
     application = own_service.new_application()
