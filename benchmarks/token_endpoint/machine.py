@@ -4,6 +4,7 @@ import os
 import platform
 import re
 import subprocess
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -93,6 +94,10 @@ def resident_mib(process: int) -> float:
 
 
 def busy_seconds() -> float:
-    """Return the CPU time that all processes together have used, without interrupts."""
-    fields = (_PROC / "stat").read_text().split(maxsplit=4)
-    return sum(map(int, fields[1:4])) / _TICKS_PER_SECOND
+    """Return a clock that moves on by the CPU time that all processes together use, without interrupts.
+
+    It counts what is left when the time without work is taken away: the kernel measures that, and samples the rest.
+    """
+    fields = [int(field) for field in (_PROC / "stat").read_text().split(maxsplit=9)[4:9]]
+    cores = os.cpu_count() or 1
+    return time.monotonic() * cores - sum(fields) / _TICKS_PER_SECOND
