@@ -74,6 +74,25 @@ def test_z14_z15_with_a_full_disk_tokens_are_still_issued_and_changes_refused(tm
         assert named == (acknowledged + 1,)
 
 
+@pytest.mark.skipif(shutil.which("strace") is None, reason="strace, which makes system calls fail, is not installed")
+def test_z16_a_change_whose_sync_fails_is_not_acknowledged(tmp_path: Path) -> None:
+    """EIO from fdatasync: one sentence and status 1, nothing is there afterwards, and the service goes on."""
+    with running_service(tmp_path / "data") as service:
+        application = service.new_application()
+        failing = ["strace", "-f", "-o", os.devnull, "-e", "trace=fsync,fdatasync"]
+        failing += ["-e", "inject=fsync,fdatasync:error=EIO", COMMAND, "tenants", "create", "--name", "Lost"]
+        refused = subprocess.run(
+            failing, env=service.environment, capture_output=True, text=True, timeout=30, check=False
+        )
+        assert refused.returncode == 1
+        assert refused.stderr.endswith("cannot be read or written\n")
+        assert len(refused.stderr.splitlines()) == 1
+        with service.registry.view() as view:
+            assert view.connection.execute("SELECT count(*) FROM tenants WHERE name = 'Lost'").fetchone() == (0,)
+        assert service.ask(application).status_code == 200
+        assert change(service).returncode == 0
+
+
 def test_z17_on_a_read_only_file_system_the_start_is_refused(tmp_path: Path) -> None:
     """Status 1 and one sentence; nothing can be lost by it."""
     with small_disk(tmp_path / "disk") as disk:
