@@ -1,4 +1,4 @@
-"""What every answer carries, and what becomes of exceptions."""
+"""Which endpoint answers, what every answer carries, and what becomes of exceptions."""
 
 import io
 import json
@@ -8,8 +8,8 @@ import pytest
 
 from sensos_auth.model.errors import ConfigurationError, InvalidInput, RegistryUnavailable
 from sensos_auth.server.access_log import AccessLog
-from sensos_auth.server.answers import json_answer
-from sensos_auth.server.asgi import Application, Receive, Scope, Send
+from sensos_auth.server.answers import NOT_FOUND, Answer, Endpoint, json_answer
+from sensos_auth.server.asgi import Receive, Scope
 from sensos_auth.server.envelope import Envelope
 from sensos_auth.server.log_lines import configure_logging
 from sensos_auth.server.log_sink import LogSink
@@ -17,17 +17,17 @@ from tests.server.asgi_calls import call, http_scope
 
 
 class Enveloped:
-    """An application in an envelope, whose log lines are kept."""
+    """An endpoint in an envelope, whose log lines are kept."""
 
-    def __init__(self, application: Application) -> None:
+    def __init__(self, endpoint: Endpoint) -> None:
         self._stream = io.BytesIO()
         self._sink = LogSink(self._stream)
         configure_logging(self._sink)
-        self._envelope = Envelope(application, AccessLog(self._sink, frozenset({"/known"})))
+        self.envelope = Envelope({"/known": endpoint}, AccessLog(self._sink, frozenset({"/known"})))
 
     def get(self, path: str = "/known", method: str = "GET") -> tuple[int, dict[str, str], bytes]:
         """Return status, headers and body."""
-        start, *bodies = call(self._envelope, http_scope(method, path))
+        start, *bodies = call(self.envelope, http_scope(method, path))
         headers = {name.decode(): value.decode() for name, value in start["headers"]}
         return start["status"], headers, b"".join(message["body"] for message in bodies)
 
@@ -38,20 +38,48 @@ class Enveloped:
         return [json.loads(line) for line in self._stream.getvalue().splitlines()]
 
 
-async def good(_scope: Scope, _receive: Receive, send: Send) -> None:
+async def good(_scope: Scope, _receive: Receive) -> Answer:
     """Answer 200."""
-    await json_answer(b"{}").send(send)
+    return json_answer(b"{}")
 
 
-def failing(error: BaseException, *, after_the_start: bool = False) -> Application:
-    """Return an application that raises."""
+def failing(error: BaseException) -> Endpoint:
+    """Return an endpoint that raises."""
 
-    async def application(_scope: Scope, _receive: Receive, send: Send) -> None:
-        if after_the_start:
-            await send({"type": "http.response.start", "status": 200, "headers": []})
+    async def endpoint(_scope: Scope, _receive: Receive) -> Answer:
         raise error
 
-    return application
+    return endpoint
+
+
+def test_path_leads_to_its_endpoint() -> None:
+    """With any method: the endpoint knows which it answers."""
+    for method in ("GET", "BREW"):
+        status, _, body = Enveloped(good).get(method=method)
+        assert (status, body) == (200, b"{}")
+
+
+@pytest.mark.parametrize(
+    "path", ["/", "", "/KNOWN", "/known/", "//known", "/known/..", "/known\0", "known", "/known?x", "/kn\u00f6wn"]
+)
+def test_b16_any_other_path_is_404(path: str) -> None:
+    """Nothing is normalised."""
+    status, _, body = Enveloped(good).get(path)
+    assert (status, body) == (404, NOT_FOUND.body)
+
+
+@pytest.mark.parametrize("connection", [[], [(b"connection", b"close")], [(b"connection", b"keep-alive")]])
+def test_z59_answers_of_a_leaving_worker_end_their_connections(connection: list[tuple[bytes, bytes]]) -> None:
+    """Whatever the endpoint says of the connection; before, it is the endpoint's word."""
+
+    async def endpoint(_scope: Scope, _receive: Receive) -> Answer:
+        return json_answer(b"{}", *connection)
+
+    enveloped = Enveloped(endpoint)
+    assert enveloped.get()[1].get("connection") == (connection[0][1].decode() if connection else None)
+    enveloped.envelope.end_connections()
+    start, _ = call(enveloped.envelope, http_scope("GET", "/known"))
+    assert [value for name, value in start["headers"] if name == b"connection"] == [b"close"]
 
 
 def test_every_answer_has_a_request_id_of_its_own() -> None:
@@ -129,11 +157,3 @@ def test_faults_of_the_request_need_no_line_of_their_own() -> None:
     enveloped = Enveloped(failing(InvalidInput("tenantId is missing")))
     assert enveloped.get()[0] == 400
     assert [line["event"] for line in enveloped.log_lines()] == ["request"]
-
-
-def test_exception_after_the_answer_began() -> None:
-    """No second answer is begun; the exception is logged all the same."""
-    enveloped = Enveloped(failing(ValueError(), after_the_start=True))
-    status, _, body = enveloped.get()
-    assert (status, body) == (200, b"")
-    assert [line["event"] for line in enveloped.log_lines()] == ["unexpected exception", "request"]

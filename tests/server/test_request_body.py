@@ -51,6 +51,31 @@ def test_disconnect_within_the_body() -> None:
     assert _read({"type": "http.disconnect"}) == 400
 
 
+def test_body_of_its_announced_length_is_whole() -> None:
+    """Nothing more is waited for, though the HTTP server would say one more time that it has ended."""
+    started = time.perf_counter()
+    headers = (JSON, (b"content-length", b"2"))
+    assert _read({"type": "http.request", "body": b"{}", "more_body": True}, headers=headers) == b"{}"
+    assert time.perf_counter() - started < 1
+
+
+def test_cancelling_from_outside_is_not_taken_for_the_deadline() -> None:
+    """Who cancels the request is told so, and the timer goes with it."""
+
+    async def never() -> Message:
+        await asyncio.sleep(3600)
+        raise AssertionError("nobody waits for so long")
+
+    async def read() -> None:
+        reading = asyncio.create_task(read_json_body(http_scope("POST", "/", JSON), never, LARGEST))
+        await asyncio.sleep(0.01)
+        reading.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await reading
+
+    asyncio.run(read())
+
+
 @pytest.mark.parametrize(
     ("headers", "expected"),
     [

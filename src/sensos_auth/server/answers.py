@@ -1,12 +1,13 @@
 """HTTP answers of the API: JSON bodies, the contract's error form, and which error gets which."""
 
+from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 from typing import NamedTuple
 
 import msgspec
 
 from sensos_auth.model.errors import AuthenticationFailed, Conflict, InvalidInput, NotFound
-from sensos_auth.server.asgi import Header, Send
+from sensos_auth.server.asgi import Header, Receive, Scope
 
 NO_STORE: Header = (b"cache-control", b"no-store")
 _JSON: Header = (b"content-type", b"application/json")
@@ -21,10 +22,9 @@ class Answer(NamedTuple):
     headers: list[Header]
     body: bytes
 
-    async def send(self, send: Send) -> None:
-        """Send the answer."""
-        await send({"type": "http.response.start", "status": self.status, "headers": self.headers})
-        await send({"type": "http.response.body", "body": self.body})
+
+# Takes a request as ASGI has it, and returns the answer or raises what answer_to knows. Nobody else sends.
+Endpoint = Callable[[Scope, Receive], Awaitable[Answer]]
 
 
 class Refusal(Exception):

@@ -8,7 +8,7 @@ from importlib.resources import files
 from typing import Any
 
 from sensos_auth.server.answers import Answer, json_answer, method_not_allowed
-from sensos_auth.server.asgi import Receive, Scope, Send
+from sensos_auth.server.asgi import Receive, Scope
 
 DESCRIPTION_PATH = "/openapi.json"
 PAGE_PATH = "/docs"
@@ -28,13 +28,15 @@ td, th { border-top: 1px solid var(--line); padding: .45rem .75rem .45rem 0; ver
 """
 
 
-async def description(scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG001 - ASGI's signature
+async def description(scope: Scope, receive: Receive) -> Answer:  # noqa: ARG001 - as all endpoints
     """Answer with the OpenAPI 3.1 description."""
-    await _answer(scope, json_answer(_document(), _CACHE), send)
+    return json_answer(_document(), _CACHE) if scope["method"] in {"GET", "HEAD"} else _METHOD_NOT_ALLOWED
 
 
-async def page(scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG001 - ASGI's signature
+async def page(scope: Scope, receive: Receive) -> Answer:  # noqa: ARG001 - as all endpoints
     """Answer with the page."""
+    if scope["method"] not in {"GET", "HEAD"}:
+        return _METHOD_NOT_ALLOWED
     html = _page()
     headers = [
         (b"content-type", b"text/html; charset=utf-8"),
@@ -42,11 +44,7 @@ async def page(scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG
         (b"content-security-policy", b"default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"),
         _CACHE,
     ]
-    await _answer(scope, Answer(200, headers, html), send)
-
-
-async def _answer(scope: Scope, answer: Answer, send: Send) -> None:
-    await (answer if scope["method"] in {"GET", "HEAD"} else _METHOD_NOT_ALLOWED).send(send)
+    return Answer(200, headers, html)
 
 
 @cache

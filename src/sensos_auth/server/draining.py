@@ -21,12 +21,9 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from sensos_auth.server.asgi import Application, Header, Message, Receive, Scope, Send
-
 LEAVING_SECONDS = 1.0
 _QUEUE_SECONDS = 0.2
 
-_CLOSE: Header = (b"connection", b"close")
 _SO_ATTACH_FILTER = 26
 # A classic BPF program over the TCP header (Linux, networking/filter): a segment with the SYN flag is dropped, so that
 # the client sends it again a second later; everything that belongs to a connection passes.
@@ -54,21 +51,6 @@ class Drain:
             loop.call_later(LEAVING_SECONDS + _QUEUE_SECONDS, os.kill, os.getpid(), signal.SIGINT)
 
         loop.add_signal_handler(signal.SIGTERM, begin)
-
-
-def ending_connections(application: Application) -> Application:
-    """Return the application with answers that end their connections (RFC 9112 section 9.6)."""
-
-    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
-        async def send_ending(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                others = [header for header in message["headers"] if header[0] != b"connection"]
-                message["headers"] = [*others, _CLOSE]
-            await send(message)
-
-        await application(scope, receive, send_ending)
-
-    return answer
 
 
 def _hold_back_new_connections() -> None:

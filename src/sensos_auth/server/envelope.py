@@ -1,8 +1,9 @@
-"""What every answer carries, whichever endpoint gives it: request ID, hardening header and log line.
+"""The ASGI application: picks the endpoint of a path, and gives every answer what every answer carries.
 
-It is also the last resort: every exception gets an answer here.
+That is a request ID, a hardening header and a log line. Every exception gets its answer here, too.
 """
 
+from collections.abc import Mapping
 from os import urandom
 from time import perf_counter
 
@@ -10,42 +11,43 @@ import structlog
 
 from sensos_auth.model.errors import ConfigurationError, RegistryUnavailable, SensosAuthError
 from sensos_auth.server.access_log import AccessLog
-from sensos_auth.server.answers import Refusal, answer_to
-from sensos_auth.server.asgi import Application, Header, Message, Receive, Scope, Send
+from sensos_auth.server.answers import NOT_FOUND, Answer, Endpoint, Refusal, answer_to
+from sensos_auth.server.asgi import Header, Receive, Scope, Send
 from sensos_auth.server.log_lines import described
 
 _NO_SNIFFING: Header = (b"x-content-type-options", b"nosniff")
+_CLOSE: Header = (b"connection", b"close")
 
 
 class Envelope:
-    """Wraps the endpoints."""
+    """Answers over ``endpoints``, by path. Paths are compared whole, as they arrive: nothing is normalised."""
 
-    def __init__(self, endpoints: Application, access_log: AccessLog) -> None:
+    def __init__(self, endpoints: Mapping[str, Endpoint], access_log: AccessLog) -> None:
         self._endpoints = endpoints
         self._access_log = access_log
         self._log = structlog.get_logger()
+        self._is_leaving = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one HTTP request, whatever happens."""
         started = perf_counter()
         request_id = urandom(12).hex()
-        every_answer = [(b"x-request-id", request_id.encode()), _NO_SNIFFING]
-        status = 0
-
-        async def send_enveloped(message: Message) -> None:
-            nonlocal status
-            if message["type"] == "http.response.start":
-                status = message["status"]
-                message["headers"] = [*message["headers"], *every_answer]
-            await send(message)
-
+        path = scope["path"]
         try:
-            await self._endpoints(scope, receive, send_enveloped)
+            status, headers, body = await self._endpoints.get(path, _nothing_here)(scope, receive)
         except Exception as error:  # noqa: BLE001 - the last resort: an answer in the contract's form, and a log line
             self._report(error, request_id)
-            if not status:
-                await answer_to(error).send(send_enveloped)
-        self._access_log.write(scope["method"], scope["path"], status, (perf_counter() - started) * 1000, request_id)
+            status, headers, body = answer_to(error)
+        if self._is_leaving:
+            headers = [*(header for header in headers if header[0] != b"connection"), _CLOSE]
+        headers = [*headers, (b"x-request-id", request_id.encode()), _NO_SNIFFING]
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
+        self._access_log.write(scope["method"], path, status, (perf_counter() - started) * 1000, request_id)
+
+    def end_connections(self) -> None:
+        """End each connection with its next answer (RFC 9112 section 9.6)."""
+        self._is_leaving = True
 
     def _report(self, error: Exception, request_id: str) -> None:
         match error:
@@ -57,3 +59,7 @@ class Envelope:
                 pass
             case _:
                 self._log.error("unexpected exception", **described(error), request_id=request_id)
+
+
+async def _nothing_here(scope: Scope, receive: Receive) -> Answer:  # noqa: ARG001 - as all endpoints
+    return NOT_FOUND

@@ -7,7 +7,8 @@ from pydantic import BaseModel, ConfigDict
 from pydantic.alias_generators import to_camel
 from starlette.exceptions import HTTPException
 
-from sensos_auth.server.answers import NOT_FOUND, UNAVAILABLE, Answer, method_not_allowed
+from sensos_auth.server.answers import NOT_FOUND, UNAVAILABLE, Answer, Endpoint, method_not_allowed
+from sensos_auth.server.asgi import Message, Receive, Scope
 from sensos_auth.verifying import Caller, Verifier
 from sensos_auth.verifying.fastapi import Authentication
 
@@ -25,7 +26,7 @@ class WhoCalls(BaseModel):
     expires_at: int
 
 
-def example_api(verifier: Verifier) -> FastAPI:
+def example_api(verifier: Verifier) -> Endpoint:
     """Return an API whose endpoint tells the caller who he is: good for trying a token out."""
     app = FastAPI(openapi_url=None)
     authentication = Authentication(app, verifier)
@@ -41,7 +42,7 @@ def example_api(verifier: Verifier) -> FastAPI:
             expires_at=caller.expires_at,
         )
 
-    return app
+    return _answers_of(app)
 
 
 async def _contract_error(request: Request, error: Exception) -> Response:  # noqa: ARG001 - FastAPI's signature
@@ -56,3 +57,17 @@ async def _unexpected(request: Request, error: Exception) -> Response:  # noqa: 
 
 def _response(answer: Answer) -> Response:
     return Response(answer.body, answer.status, {name.decode(): value.decode() for name, value in answer.headers})
+
+
+def _answers_of(app: FastAPI) -> Endpoint:
+    async def endpoint(scope: Scope, receive: Receive) -> Answer:
+        sent: list[Message] = []
+
+        async def keep(message: Message) -> None:
+            sent.append(message)
+
+        await app(scope, receive, keep)
+        start, *rest = sent
+        return Answer(start["status"], list(start["headers"]), b"".join(message.get("body", b"") for message in rest))
+
+    return endpoint

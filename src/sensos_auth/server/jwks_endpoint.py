@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from sensos_auth.issuing.keyring import Keyring
 from sensos_auth.server.answers import Answer, json_answer, method_not_allowed
-from sensos_auth.server.asgi import Header, Receive, Scope, Send
+from sensos_auth.server.asgi import Header, Receive, Scope
 
 PATH = "/.well-known/jwks.json"
 
@@ -20,17 +20,15 @@ class JwksEndpoint:
         self._keyring = keyring
         self._clock = clock
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - ASGI's signature
+    async def __call__(self, scope: Scope, receive: Receive) -> Answer:  # noqa: ARG002 - as all endpoints
         """Answer one request; 304 to one that holds the present keys already (RFC 9110 section 13.1.2)."""
         if scope["method"] not in {"GET", "HEAD"}:
-            await _METHOD_NOT_ALLOWED.send(send)
-            return
+            return _METHOD_NOT_ALLOWED
         body = self._keyring.jwks(self._clock())
         etag = b'"' + hashlib.sha256(body).hexdigest()[:32].encode() + b'"'
         if _holds(scope, etag):
-            await Answer(304, [_CACHE, (b"etag", etag)], b"").send(send)
-        else:
-            await json_answer(body, _CACHE, (b"etag", etag)).send(send)
+            return Answer(304, [_CACHE, (b"etag", etag)], b"")
+        return json_answer(body, _CACHE, (b"etag", etag))
 
 
 def _holds(scope: Scope, etag: bytes) -> bool:

@@ -24,41 +24,60 @@ async def read_json_body(scope: Scope, receive: Receive, largest: int) -> bytes:
     Raises Refusal: 415 for another type or an encoding, 413 for a larger one, 400 for one that is cut off, 408 when it
     has not arrived whole after 10 seconds.
     """
-    _check_headers(scope, largest)
-    try:
-        async with asyncio.timeout(DEADLINE_SECONDS):
-            message = await receive()
-            body: bytes = message.get("body", b"")
-            while message.get("more_body", False) and len(body) <= largest:
-                message = await receive()
-                body += message.get("body", b"")
-    except TimeoutError:
-        raise Refusal(_TOO_SLOW) from None
-    if message["type"] == "http.disconnect":
+    length = _checked_length(scope, largest)
+    body = await _received(receive, length, largest)
+    if body is None:
         raise Refusal(_CUT_OFF)
     if len(body) > largest:
         raise Refusal(_too_large(largest))
     return body
 
 
-def _check_headers(scope: Scope, largest: int) -> None:
+async def _received(receive: Receive, length: int | None, largest: int) -> bytes | None:
+    """Return the body, as far as it is longer than ``largest``; None for one that is cut off."""
+    # What asyncio.timeout does, for a third of its time: this is the hot path.
+    reading = asyncio.current_task()
+    assert reading is not None
+    timer = asyncio.get_running_loop().call_later(DEADLINE_SECONDS, reading.cancel)
+    body: bytes = b""
+    try:
+        while True:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                return None
+            body += message.get("body", b"")
+            # The HTTP server holds the body to its Content-Length, but tells the end with one more message.
+            if len(body) == length or len(body) > largest or not message.get("more_body", False):
+                return body
+    except asyncio.CancelledError:
+        if not timer.cancelled() and timer.when() <= asyncio.get_running_loop().time():
+            reading.uncancel()
+            raise Refusal(_TOO_SLOW) from None
+        raise
+    finally:
+        timer.cancel()
+
+
+def _checked_length(scope: Scope, largest: int) -> int | None:
+    """Return the Content-Length, or None where there is none; raises Refusal for headers that exclude a JSON body."""
     types = 0
-    has_length = False
+    length = None
     for name, value in scope["headers"]:
         if name == b"content-type":
             types += 1
-            if len(value) > _LONGEST_TYPE or not _JSON_TYPE.fullmatch(value):
+            if value != b"application/json" and (len(value) > _LONGEST_TYPE or not _JSON_TYPE.fullmatch(value)):
                 raise Refusal(_WRONG_TYPE)
         elif name == b"content-length":
-            if int(value) > largest:
+            length = int(value)
+            if length > largest:
                 raise Refusal(_too_large(largest))
-            has_length = True
         elif name == b"content-encoding":
             raise Refusal(_ENCODED)
     if types != 1:
         raise Refusal(_TWO_TYPES if types else _WRONG_TYPE)
-    if not has_length and not _is_framed_plainly(scope):
+    if length is None and not _is_framed_plainly(scope):
         raise Refusal(_CUT_OFF)
+    return length
 
 
 def _is_framed_plainly(scope: Scope) -> bool:

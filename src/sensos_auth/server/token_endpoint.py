@@ -1,10 +1,10 @@
-"""``POST /v1/applications/token``: a plain ASGI callable, because it is the hot path."""
+"""``POST /v1/applications/token``, without a framework, because it is the hot path."""
 
 import msgspec
 
 from sensos_auth.issuing.issuer import Issuer
-from sensos_auth.server.answers import NO_STORE, json_answer, method_not_allowed
-from sensos_auth.server.asgi import Receive, Scope, Send
+from sensos_auth.server.answers import NO_STORE, Answer, json_answer, method_not_allowed
+from sensos_auth.server.asgi import Receive, Scope
 from sensos_auth.server.request_body import read_json_body
 from sensos_auth.server.token_request import parse_token_request
 
@@ -21,11 +21,10 @@ class TokenEndpoint:
     def __init__(self, issuer: Issuer) -> None:
         self._issuer = issuer
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Scope, receive: Receive) -> Answer:
         """Answer one request; raises Refusal, InvalidInput, AuthenticationFailed and RegistryUnavailable."""
         if scope["method"] != "POST":
-            await _METHOD_NOT_ALLOWED.send(send)
-            return
+            return _METHOD_NOT_ALLOWED
         body = await read_json_body(scope, receive, LARGEST_BODY)
         issued = self._issuer.issue(parse_token_request(body))
-        await json_answer(_encode(issued), NO_STORE).send(send)
+        return json_answer(_encode(issued), NO_STORE)

@@ -1,9 +1,11 @@
 """One worker process: its parts, and how they are wired, in one function."""
 
 import asyncio
+import gc
 import os
 import time
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from sensos_auth.issuing.configuration import obtain_master_key, token_settings
 from sensos_auth.issuing.issuer import Issuer
@@ -14,15 +16,17 @@ from sensos_auth.registry.location import database_url
 from sensos_auth.registry.sqlite import SqliteDatabase
 from sensos_auth.server import documentation, example_api, health_endpoints, jwks_endpoint, token_endpoint
 from sensos_auth.server.access_log import AccessLog
-from sensos_auth.server.asgi import Application, Receive, Scope, Send
-from sensos_auth.server.draining import Drain, ending_connections
+from sensos_auth.server.asgi import Receive, Scope, Send
+from sensos_auth.server.draining import Drain
 from sensos_auth.server.envelope import Envelope
 from sensos_auth.server.log_lines import configure_logging
 from sensos_auth.server.log_sink import LogSink
 from sensos_auth.server.registry_keys import RegistryKeys
-from sensos_auth.server.routing import Router
 from sensos_auth.server.upkeep import Upkeep
 from sensos_auth.verifying import Verifier
+
+if TYPE_CHECKING:
+    from sensos_auth.server.answers import Endpoint
 
 
 def utc_seconds() -> int:
@@ -30,7 +34,7 @@ def utc_seconds() -> int:
     return int(time.time())
 
 
-def service(registry: Registry, environment: Mapping[str, str], sink: LogSink, drain: Drain) -> Application:
+def service(registry: Registry, environment: Mapping[str, str], sink: LogSink, drain: Drain) -> Envelope:
     """Return the endpoints over the registry, as the environment sets them. Used by one thread, its event loop's."""
     settings = token_settings(environment)
     assert isinstance(registry.database, SqliteDatabase)  # open_registry refuses every other engine so far
@@ -39,7 +43,7 @@ def service(registry: Registry, environment: Mapping[str, str], sink: LogSink, d
     verifier = Verifier(
         issuer=settings.issuer, audience=settings.audience, keys=RegistryKeys(keyring, utc_seconds), clock=utc_seconds
     )
-    endpoints: dict[str, Application] = {
+    endpoints: dict[str, Endpoint] = {
         token_endpoint.PATH: token_endpoint.TokenEndpoint(issuer),
         jwks_endpoint.PATH: jwks_endpoint.JwksEndpoint(keyring, utc_seconds),
         health_endpoints.ALIVE_PATH: health_endpoints.alive,
@@ -48,7 +52,7 @@ def service(registry: Registry, environment: Mapping[str, str], sink: LogSink, d
         documentation.DESCRIPTION_PATH: documentation.description,
         documentation.PAGE_PATH: documentation.page,
     }
-    return Envelope(Router(endpoints), AccessLog(sink, frozenset(endpoints)))
+    return Envelope(endpoints, AccessLog(sink, frozenset(endpoints)))
 
 
 class Worker:
@@ -73,7 +77,7 @@ class Worker:
         await receive()
         self._sink.start()
         self._upkeep.start()
-        self._drain.begin_on_sigterm(asyncio.get_running_loop(), self._leave)
+        self._drain.begin_on_sigterm(asyncio.get_running_loop(), self._service.end_connections)
         await send({"type": "lifespan.startup.complete"})
         await receive()
         self._upkeep.close()
@@ -81,10 +85,13 @@ class Worker:
         self._sink.close()
         await send({"type": "lifespan.shutdown.complete"})
 
-    def _leave(self) -> None:
-        self._service = ending_connections(self._service)
-
 
 def worker() -> Worker:
     """Return the application of this process, configured by its environment."""
-    return Worker(os.environ)
+    application = Worker(os.environ)
+    # What is here now stays for the life of the process, and requests leave no cycles: looking for them as often as
+    # Python does by itself took 7 % of the token rate.
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 100)
+    return application
