@@ -14,7 +14,7 @@ from sensos_auth.registry.location import FILE_NAME
 from sensos_auth.registry.migrating import known_migrations
 from sensos_auth.registry.sqlite import SqliteDatabase
 
-_APPLICATIONS_PER_TENANT = 10
+_APPLICATIONS_PER_TENANT = 50
 _BATCH = 20_000
 _COMPLETE = "complete"
 

@@ -36,6 +36,17 @@ def test_empty_database_gets_every_migration_once(place: Place) -> None:
     assert _applied(database) == _NUMBERS
 
 
+def test_what_is_for_sqlite_alone_is_a_comment_elsewhere(place: Place) -> None:
+    """``/*sqlite …*/`` in a migration is run by SQLite, and by no other engine."""
+    database = place.connect()
+    migrate(database, START)
+    with database.write() as connection:
+        database.run_script(connection, "CREATE TABLE marked (a BIGINT /*sqlite DEFAULT 1*/, b BIGINT);")
+        database.run_script(connection, "INSERT INTO marked (b) VALUES (2);")
+        row = connection.execute("SELECT a, b FROM marked").fetchone()
+    assert row == ((1, 2) if place.engine == "sqlite" else (None, 2))
+
+
 def test_z51_versions_may_be_skipped(place: Place) -> None:
     """A database several versions old is brought up to date in one go, with what is in it."""
     registry = place.open()

@@ -5,6 +5,7 @@ from sensos_auth.model.errors import InvalidInput, NotFound
 from sensos_auth.registry import Registry
 from sensos_auth.registry.applications import create_application
 from sensos_auth.registry.audit import list_events
+from sensos_auth.registry.credentials import find_credential
 from sensos_auth.registry.secrets import create_secret, get_secret, list_secrets, revoke_secret
 from sensos_auth.registry.tenants import create_tenant
 from tests.registries import START, Clock
@@ -36,8 +37,9 @@ def test_i15_only_the_digest_is_stored(registry: Registry, application_id: str) 
     with registry.change("me") as change:
         shown = create_secret(change, application_id=application_id).shown
     with registry.view() as view:
-        row = view.statements.credential(view.connection, digest=digest(shown))
-        assert row[1] == application_id
+        found = find_credential(view, digest(shown))
+        assert found is not None
+        assert found.application_id == application_id
         assert shown not in repr(list_events(view))
 
 

@@ -15,6 +15,7 @@ from sensos_auth.model.application_secret import digest
 from sensos_auth.model.errors import ConfigurationError
 from sensos_auth.registry import Registry, open_registry
 from sensos_auth.registry.applications import create_application
+from sensos_auth.registry.credentials import find_credential
 from sensos_auth.registry.location import FILE_NAME, data_folder
 from sensos_auth.registry.secrets import create_secret
 from sensos_auth.registry.tenants import create_tenant
@@ -57,7 +58,7 @@ def _example_credentials(registry: Registry, path: Path) -> ApplicationCredentia
     if path.exists():
         credentials = _kept_credentials(path)
         with registry.view() as view:
-            if view.statements.credential(view.connection, digest=digest(credentials.application_secret)):
+            if find_credential(view, digest(credentials.application_secret)):
                 return credentials
     with registry.change("quickstart") as change:
         tenant = create_tenant(change, name="Quickstart")

@@ -15,7 +15,7 @@ from sensos_auth.model.lifetime import LONGEST_LIFETIME
 from sensos_auth.registry.credentials import Credential, CredentialReader
 
 # Looked at when there is no such secret, so that the refusal takes as long as any other.
-_NOBODY = Credential("", "", "", None, None, None, None, "", None, 0, 0)
+_NOBODY = Credential("", "", "", None, None, "", None, 0, 0)
 
 
 class ApplicationCredentials(msgspec.Struct, frozen=True, rename="camel"):
@@ -94,6 +94,5 @@ def _may_have_token(found: Credential, shown: ApplicationCredentials, now: int) 
     names_match = compare_digest(found.tenant_id.encode(), shown.tenant_id.encode()) & compare_digest(
         found.application_id.encode(), shown.application_id.encode()
     )
-    is_current = (found.revoked_at is None) & (found.expires_at is None or now < found.expires_at)
-    is_enabled = (found.application_disabled_at is None) & (found.tenant_disabled_at is None)
-    return names_match & is_current & is_enabled
+    is_unexpired = found.expires_at is None or now < found.expires_at
+    return names_match & is_unexpired & (found.withdrawn_at is None)

@@ -1,27 +1,28 @@
 """The read that every token request makes: from the digest of a secret to all that decides about it."""
 
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import apsw
 
 from sensos_auth.registry.sqlite import SqliteDatabase, explain
 from sensos_auth.registry.statements import load_statements
+from sensos_auth.registry.transactions import View
 
 
 class Credential(NamedTuple):
     """What the registry says of one secret, its application and its tenant, in one snapshot.
 
-    Times are UTC seconds. ``lifetime`` is in seconds, ``None`` where the deployment decides. ``version`` is the
-    registry version of the snapshot, ``signing_keys_version`` that of the last change to a signing key.
+    Times are UTC seconds. ``withdrawn_at`` is when the secret was revoked, or else its application or its tenant was
+    disabled; ``None`` while nothing of the kind holds. ``lifetime`` is in seconds, ``None`` where the deployment
+    decides. ``version`` is the registry version of the snapshot, ``signing_keys_version`` that of the last change to a
+    signing key.
     """
 
     secret_id: str
     application_id: str
     tenant_id: str
     expires_at: int | None
-    revoked_at: int | None
-    application_disabled_at: int | None
-    tenant_disabled_at: int | None
+    withdrawn_at: int | None
     scope: str
     lifetime: int | None
     version: int
@@ -35,21 +36,35 @@ class CredentialReader(Protocol):
         """Return what is known of the secret with this digest as of now, or None. Raises RegistryUnavailable."""
 
 
+def find_credential(view: View, digest: bytes) -> Credential | None:
+    """Return what is known of the secret with this digest, or None."""
+    return _known(view.statements.credential(view.connection, digest=digest))
+
+
 class SqliteCredentialReader:
     """Asks SQLite on every request: one prepared statement, nothing cached, so nothing to invalidate."""
 
     def __init__(self, database: SqliteDatabase) -> None:
-        self._connection = database.connection
+        self._cursor = database.connection.cursor()
         self._path = database.path
         self._statement: str = load_statements("apsw").credential.sql
 
     def find(self, digest: bytes) -> Credential | None:
         """Return what the registry says at this moment; raises RegistryUnavailable."""
         try:
-            row = self._connection.execute(self._statement, {"digest": digest}).fetchone()
+            # fetchall() reads to the end: a statement left unfinished would hold its snapshot until the next request.
+            rows = self._cursor.execute(self._statement, (digest,)).fetchall()
         except apsw.Error as error:
             explained = explain(error, self._path)
             if explained is None:
                 raise
             raise explained from error
-        return None if row is None else Credential._make(row)
+        return _known(rows[0] if rows else None)
+
+
+def _known(row: tuple[Any, ...] | None) -> Credential | None:
+    """Return the row of the statement ``credential``, unless it is that of another secret, found in place of a miss."""
+    if row is None:
+        return None
+    credential = Credential._make(row)
+    return credential if credential.secret_id else None

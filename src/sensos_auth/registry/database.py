@@ -25,7 +25,10 @@ class Database(Protocol):
         """Tell whether there is a table of that name."""
 
     def run_script(self, connection: Any, script: str) -> None:  # noqa: ANN401 - the driver's own type
-        """Run several statements, without parameters, inside the open transaction."""
+        """Run several statements, without parameters, inside the open transaction.
+
+        ``/*sqlite …*/`` in the script holds what SQLite runs, and is a comment to any other engine.
+        """
 
     def close(self) -> None:
         """Close the connection."""

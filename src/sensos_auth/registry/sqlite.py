@@ -4,6 +4,7 @@ Write-ahead log, ``synchronous=FULL``: what a commit acknowledged survives power
 """
 
 import os
+import re
 import stat
 import time
 from collections.abc import Iterator
@@ -22,6 +23,7 @@ PRIVATE_FOLDER = 0o700
 # Holds the inner pages of the indexes with a million applications; their leaves come from the system's own cache.
 _CACHE_KIB: Final = 8_000
 _OPEN = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_NOFOLLOW
+_FOR_SQLITE = re.compile(r"/\*sqlite (.*?)\*/")
 
 
 def check_engine(version: str) -> None:
@@ -90,8 +92,8 @@ class SqliteDatabase:
         return bool(found)
 
     def run_script(self, connection: apsw.Connection, script: str) -> None:
-        """Run the statements of the script."""
-        connection.execute(script).fetchall()
+        """Run the statements of the script, with what stands in ``/*sqlite …*/`` uncovered."""
+        connection.execute(_FOR_SQLITE.sub(r"\1", script)).fetchall()
 
     def verify(self) -> list[str]:
         """Return what SQLite's own check finds wrong with the file; an empty list when it is sound."""
