@@ -143,7 +143,6 @@ def test_hot_read_is_index_look_ups_only(sqlite_registry: Registry) -> None:
     steps = [row[3] for row in plan]
     assert steps == [
         "SEARCH s USING PRIMARY KEY (digest>?)",
-        "SEARCH a USING PRIMARY KEY (application_id=?)",
         "SEARCH t USING PRIMARY KEY (tenant_id=?)",
         "SEARCH c USING INTEGER PRIMARY KEY (rowid=?)",
     ]

@@ -93,6 +93,7 @@ def _set_disabled(change: Change, application_id: str, *, disabled: bool) -> App
         change.statements.set_application_disabled(
             change.connection, application_id=application_id, disabled_at=disabled_at
         )
+        change.statements.repeat_application_in_its_secrets(change.connection, application_id=application_id)
     action = "application.disabled" if disabled else "application.enabled"
     change.record(action, application_id, tenant_id=application.tenant_id)
     return get_application(change, application_id)

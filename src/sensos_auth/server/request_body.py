@@ -38,7 +38,14 @@ async def _received(receive: Receive, length: int | None, largest: int) -> bytes
     # What asyncio.timeout does, for a third of its time: this is the hot path.
     reading = asyncio.current_task()
     assert reading is not None
-    timer = asyncio.get_running_loop().call_later(DEADLINE_SECONDS, reading.cancel)
+    is_late = False
+
+    def end() -> None:
+        nonlocal is_late
+        is_late = True
+        reading.cancel()
+
+    timer = asyncio.get_running_loop().call_later(DEADLINE_SECONDS, end)
     body: bytes = b""
     try:
         while True:
@@ -50,10 +57,10 @@ async def _received(receive: Receive, length: int | None, largest: int) -> bytes
             if len(body) == length or len(body) > largest or not message.get("more_body", False):
                 return body
     except asyncio.CancelledError:
-        if not timer.cancelled() and timer.when() <= asyncio.get_running_loop().time():
-            reading.uncancel()
-            raise Refusal(_TOO_SLOW) from None
-        raise
+        if not is_late:
+            raise
+        reading.uncancel()
+        raise Refusal(_TOO_SLOW) from None
     finally:
         timer.cancel()
 

@@ -36,6 +36,8 @@ CREATE INDEX applications_of_tenant ON applications (tenant_id, created_version,
 CREATE INDEX applications_in_order ON applications (created_version, application_id);
 
 -- A secret is looked up by the SHA-256 digest of what was shown, and by nothing that an outsider can enumerate.
+-- The last four columns repeat what the row's application says, so that the hot read needs no second large tree. Who
+-- changes one of them in applications changes it here in the same transaction (queries/applications.sql).
 CREATE TABLE secrets (
     digest BYTEA NOT NULL PRIMARY KEY,
     secret_id TEXT NOT NULL UNIQUE,
@@ -43,7 +45,11 @@ CREATE TABLE secrets (
     created_at BIGINT NOT NULL,
     created_version BIGINT NOT NULL,
     expires_at BIGINT,
-    revoked_at BIGINT
+    revoked_at BIGINT,
+    tenant_id TEXT NOT NULL,
+    application_scope TEXT NOT NULL,
+    application_lifetime BIGINT,
+    application_disabled_at BIGINT
 ) /*sqlite WITHOUT ROWID*/;
 CREATE INDEX secrets_of_application ON secrets (application_id, created_version, secret_id);
 

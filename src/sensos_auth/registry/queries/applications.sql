@@ -23,3 +23,10 @@ LIMIT :limit;
 
 -- name: set_application_disabled(application_id, disabled_at)!
 UPDATE applications SET disabled_at = :disabled_at WHERE application_id = :application_id;
+
+-- name: repeat_application_in_its_secrets(application_id)!
+-- After every change to an application: its secrets repeat what the hot read needs of it.
+UPDATE secrets
+SET application_scope = a.scope, application_lifetime = a.lifetime, application_disabled_at = a.disabled_at
+FROM applications a
+WHERE a.application_id = :application_id AND secrets.application_id = :application_id;

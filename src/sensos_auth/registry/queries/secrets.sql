@@ -1,21 +1,24 @@
 -- name: credential(digest)^
 -- The hot read: everything that decides about one token request, in one snapshot.
--- It takes the first secret that is not before the digest, and reads its application and its tenant whether or not it
--- is the one asked for: a miss costs what a hit costs, so the time tells nobody which secrets exist. secret_id is NULL
--- when it was another's; all else in the row is then to be thrown away (registry/credentials.py). No row at all comes
--- for a digest behind the last one: of n secrets, one miss in n + 1.
+-- It takes the first secret that is not before the digest, and reads its tenant whether or not it is the one asked for:
+-- a miss costs what a hit costs, so the time tells nobody which secrets exist. secret_id is NULL when it was another's;
+-- all else in the row is then to be thrown away (registry/credentials.py). No row at all comes for a digest behind the
+-- last one: of n secrets, one miss in n + 1.
 -- The joins are CROSS so that SQLite keeps their order.
-SELECT CASE WHEN s.digest = :digest THEN s.secret_id END, s.application_id, a.tenant_id, s.expires_at,
-       COALESCE(s.revoked_at, a.disabled_at, t.disabled_at), a.scope, COALESCE(a.lifetime, t.lifetime),
-       c.version, c.signing_keys_version
-FROM secrets s CROSS JOIN applications a CROSS JOIN tenants t CROSS JOIN clock c
-WHERE s.digest >= :digest AND a.application_id = s.application_id AND t.tenant_id = a.tenant_id AND c.only_row = 1
+SELECT CASE WHEN s.digest = :digest THEN s.secret_id END, s.application_id, s.tenant_id, s.expires_at,
+       COALESCE(s.revoked_at, s.application_disabled_at, t.disabled_at), s.application_scope,
+       COALESCE(s.application_lifetime, t.lifetime), c.version, c.signing_keys_version
+FROM secrets s CROSS JOIN tenants t CROSS JOIN clock c
+WHERE s.digest >= :digest AND t.tenant_id = s.tenant_id AND c.only_row = 1
 ORDER BY s.digest
 LIMIT 1;
 
 -- name: insert_secret(digest, secret_id, application_id, created_at, created_version, expires_at)!
-INSERT INTO secrets (digest, secret_id, application_id, created_at, created_version, expires_at)
-VALUES (:digest, :secret_id, :application_id, :created_at, :created_version, :expires_at);
+INSERT INTO secrets (digest, secret_id, application_id, created_at, created_version, expires_at,
+                     tenant_id, application_scope, application_lifetime, application_disabled_at)
+SELECT :digest, :secret_id, application_id, :created_at, :created_version, CAST(:expires_at AS BIGINT),
+       tenant_id, scope, lifetime, disabled_at
+FROM applications WHERE application_id = :application_id;
 
 -- name: secret(secret_id)^
 SELECT secret_id, application_id, created_at, expires_at, revoked_at FROM secrets WHERE secret_id = :secret_id;
