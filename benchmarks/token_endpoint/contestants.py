@@ -10,6 +10,7 @@ from pathlib import Path
 from benchmarks.token_endpoint.places import BUILD, NODE, PEERS, PRODUCT, SERVED
 from benchmarks.token_endpoint.population import populate
 from benchmarks.token_endpoint.serving import Running, server_environment
+from sensos_auth.registry.location import FILE_NAME
 
 _BARE_ANSWER = BUILD / "bare_answer.json"
 _PEER_CLIENTS = 10
@@ -31,6 +32,14 @@ class Contestant:
     jwks_path: str
     member: str = "access_token"  # of the answer: where the token is
     folder: Path = SERVED
+    database: Path | None = None  # what it reads, where that is large
+
+    def bring_database_near(self) -> None:
+        """Read the database once: a machine that serves from it has it in the memory of its operating system."""
+        if self.database is not None:
+            with self.database.open("rb") as file:
+                while file.read(1 << 20):
+                    pass
 
     def first_request(self) -> bytes:
         """Return the body of one valid request."""
@@ -52,6 +61,7 @@ def product(name: str, applications: int, workers: int = 1) -> Contestant:
         request_length=population.request_length,
         jwks_path="/.well-known/jwks.json",
         member="accessToken",
+        database=population.folder / FILE_NAME,
     )
 
 

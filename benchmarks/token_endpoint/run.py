@@ -50,10 +50,12 @@ class Benchmark:
 
     def warm_up(self, name: str, seconds: int, load_cores: tuple[int, ...]) -> None:
         """Load a server without keeping the figures."""
+        self.servers[name].contestant.bring_database_near()
         run_round(self.servers[name], seconds, self.cores.pinned(*load_cores), self._answer_sizes[name])
 
     def measure(self, name: str, load_cores: tuple[int, ...], threads: int = 1) -> Round:
         """Load a server for one round."""
+        self.servers[name].contestant.bring_database_near()
         pinned = self.cores.pinned(*load_cores)
         measured = run_round(self.servers[name], self.seconds, pinned, self._answer_sizes[name], threads)
         _say(f"  {name}: {measured.rate:,.0f}/s, p99 {measured.p99_ms:.1f} ms, others {measured.others_cpu:.2f} CPU")
