@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from sensos_auth.model.application_secret import digest, new_secret
 from sensos_auth.registry import Registry
-from sensos_auth.registry.applications import create_application, disable_application
+from sensos_auth.registry.applications import create_application, disable_application, enable_application
 from sensos_auth.registry.credentials import Credential, SqliteCredentialReader, find_credential
 from sensos_auth.registry.secrets import create_secret, revoke_secret
 from sensos_auth.registry.sqlite import SqliteDatabase
@@ -65,6 +65,35 @@ def test_what_was_taken_away_is_seen_at_once(registry: Registry, withdraw: str) 
             revoke_secret(change, credential.secret_id)
     assert _find(registry, shown) == credential._replace(withdrawn_at=START, version=change.version)
     assert _find(registry, other) == untouched._replace(version=change.version)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=25)
+@given(steps=st.lists(st.sampled_from(["disable", "enable", "secret", "revoke"]), max_size=8))
+def test_secrets_repeat_what_their_application_says(registry: Registry, steps: list[str]) -> None:
+    """Whatever is done, and in whichever order: also a secret that is made while its application is disabled."""
+    _, credential = _fill(registry, lifetime=50)
+    for step in steps:
+        with registry.change("me") as change:
+            match step:
+                case "disable":
+                    disable_application(change, credential.application_id)
+                case "enable":
+                    enable_application(change, credential.application_id)
+                case "secret":
+                    create_secret(change, application_id=credential.application_id)
+                case _:
+                    revoke_secret(change, credential.secret_id)
+    with registry.view() as view:
+        repeated = view.connection.execute(
+            "SELECT tenant_id, application_scope, application_lifetime, application_disabled_at FROM secrets "
+            f"WHERE application_id = '{credential.application_id}'"  # noqa: S608 - our own ID
+        ).fetchall()
+        said = view.connection.execute(
+            "SELECT tenant_id, scope, lifetime, disabled_at FROM applications "
+            f"WHERE application_id = '{credential.application_id}'"  # noqa: S608 - our own ID
+        ).fetchall()
+    assert len(repeated) == 1 + steps.count("secret")
+    assert set(repeated) == set(said)
 
 
 def test_empty_registry_knows_no_secret(registry: Registry) -> None:
