@@ -89,7 +89,7 @@ def test_z59_z63_what_never_ends_is_ended_by_the_deadline(tmp_path: Path) -> Non
                 time.sleep(1)
                 headers.sendall(b"x")
                 body.sendall(bytes([byte]))
-            assert read_answer(body)[0] == 408
+            assert read_answer(body)[0] == 400
             with pytest.raises((Ended, ConnectionError)):
                 read_answer(headers)
             assert 9 < time.monotonic() - began < 12
@@ -108,3 +108,22 @@ def test_z59_a_second_sigterm_cuts_off(tmp_path: Path) -> None:
             service.process.send_signal(signal.SIGTERM)
             assert service.process.wait(2) == 0
         assert "worker cut off" in {line["event"] for line in service.log_lines()}
+
+
+@pytest.mark.parametrize(
+    "signals", [[signal.SIGTERM, signal.SIGTERM], [signal.SIGHUP]], ids=["sigterm twice", "sighup"]
+)
+def test_z59_what_counts_as_one_sigterm(tmp_path: Path, signals: list[signal.Signals]) -> None:
+    """The same signal twice in a moment, as timeout(1) sends it, and a closed terminal: what has begun is answered."""
+    with running_service(tmp_path / "data") as service:
+        request = token_request(service.new_application())
+        with connect(service.port) as connection:
+            connection.sendall(request[:-20])
+            time.sleep(0.2)
+            for number in signals:
+                service.process.send_signal(number)
+            time.sleep(1.5)
+            connection.sendall(request[-20:])
+            assert read_answer(connection)[0] == 200
+        assert service.process.wait(5) == 0
+        assert "worker cut off" not in {line["event"] for line in service.log_lines()}

@@ -11,7 +11,6 @@ PHRASES = {
     401: "Unauthorized",
     404: "Not Found",
     405: "Method Not Allowed",
-    408: "Request Timeout",
     413: "Content Too Large",
     415: "Unsupported Media Type",
     503: "Service Unavailable",

@@ -20,8 +20,8 @@ from tests.server.contract import JSON_TYPE, ask, token_body
 from tests.server.raw_http import RawAnswer, request_bytes
 
 METHODS = {"get", "put", "post", "delete", "options", "head", "patch", "trace"}
-# What takes ten seconds or a broken registry is shown elsewhere: test_slow_clients, test_failures.
-SHOWN_ELSEWHERE = {"408", "503"}
+# What takes a broken registry is shown elsewhere: test_failures.
+SHOWN_ELSEWHERE = {"503"}
 
 
 @pytest.fixture(scope="module")

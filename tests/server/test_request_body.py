@@ -110,4 +110,4 @@ def test_b10_deadline_is_for_the_whole_body(monkeypatch: pytest.MonkeyPatch) -> 
         found.append((refused.value.answer.status, time.perf_counter() - started < 1))
 
     asyncio.run(read())
-    assert found == [(408, True)]
+    assert found == [(400, True)]

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import threading
 import time
 from pathlib import Path
@@ -19,7 +20,7 @@ from sensos_auth.registry.credentials import find_credential
 from sensos_auth.registry.location import FILE_NAME, data_folder
 from sensos_auth.registry.secrets import create_secret
 from sensos_auth.registry.tenants import create_tenant
-from sensos_auth.server.serving import prepare, serve
+from sensos_auth.server.serving import check_address, prepare, serve
 
 _HOST = "127.0.0.1"
 _CREDENTIALS_FILE = "quickstart.json"
@@ -43,6 +44,7 @@ def quickstart(port: int, data_dir: Path | None) -> None:
     os.environ["SENSOS_AUTH_DATA_DIR"] = str(folder)
     os.environ["SENSOS_AUTH_DATABASE_URL"] = f"sqlite:///{folder / FILE_NAME}"
     os.environ.setdefault("SENSOS_AUTH_ISSUER", base_url)
+    check_address(_HOST, port)
     prepare(os.environ)
     registry = open_registry(os.environ["SENSOS_AUTH_DATABASE_URL"])
     try:
@@ -54,12 +56,13 @@ def quickstart(port: int, data_dir: Path | None) -> None:
 
 
 def _example_credentials(registry: Registry, path: Path) -> ApplicationCredentials:
-    """Return the credentials kept in the file; makes a tenant, an application and the file where there is none."""
+    """Return the credentials kept in the file; makes a tenant and an application where there are none that work."""
     if path.exists():
         credentials = _kept_credentials(path)
         with registry.view() as view:
-            if find_credential(view, digest(credentials.application_secret)):
-                return credentials
+            found = find_credential(view, digest(credentials.application_secret))
+        if found is not None and found.withdrawn_at is None:
+            return credentials
     with registry.change("quickstart") as change:
         tenant = create_tenant(change, name="Quickstart")
         application = create_application(change, tenant_id=tenant.tenant_id, name="Quickstart")
@@ -104,6 +107,9 @@ curl -sS {base_url}/v1/endpoint -H "Authorization: Bearer $({get_token} | {take_
 
 Call it without:
 curl -sS {base_url}/v1/endpoint
+
+For the other commands, in another terminal:
+export SENSOS_AUTH_DATA_DIR={shlex.quote(str(folder))} SENSOS_AUTH_ISSUER={os.environ["SENSOS_AUTH_ISSUER"]}
 
 Ctrl-C stops the service; the next start keeps everything.
 """)

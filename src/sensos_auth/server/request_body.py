@@ -14,15 +14,15 @@ _CLOSE = (b"connection", b"close")
 _WRONG_TYPE = error_answer(415, "Send the body as Content-Type: application/json in UTF-8", _CLOSE)
 _TWO_TYPES = error_answer(400, "Send one Content-Type header", _CLOSE)
 _ENCODED = error_answer(415, "Send the body without Content-Encoding", _CLOSE)
-_TOO_SLOW = error_answer(408, f"The body did not arrive within {DEADLINE_SECONDS:.0f} seconds", _CLOSE)
+_TOO_SLOW = error_answer(400, f"The body did not arrive within {DEADLINE_SECONDS:.0f} seconds", _CLOSE)
 _CUT_OFF = error_answer(400, "The body ended early or is framed wrongly", _CLOSE)
 
 
 async def read_json_body(scope: Scope, receive: Receive, largest: int) -> bytes:
     """Return the request's body of at most ``largest`` bytes, not parsed yet.
 
-    Raises Refusal: 415 for another type or an encoding, 413 for a larger one, 400 for one that is cut off, 408 when it
-    has not arrived whole after 10 seconds.
+    Raises Refusal: 415 for another type or an encoding, 413 for a larger one, 400 for one that is cut off or has not
+    arrived whole after 10 seconds.
     """
     length = _checked_length(scope, largest)
     body = await _received(receive, length, largest)

@@ -4,6 +4,7 @@ import os
 import resource
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Any
@@ -25,6 +26,8 @@ from sensos_auth.server.log_sink import LogSink
 # Seconds for the headers of a request, which is also how long an idle connection is kept. The body has as long again.
 HEADER_DEADLINE_SECONDS = 10
 DRAIN_SECONDS = 12
+# timeout(1) sends its signal twice, to the process and to its group: that is no second wish.
+SAME_SIGNAL_SECONDS = 0.2
 _LARGEST_HEADERS = 64 * 1024
 # Connections that a worker holds at once; beyond it they wait in the queue, where nothing is spent on them.
 _MOST_CONNECTIONS = 8_192
@@ -59,7 +62,7 @@ def serve(*, host: str, port: int, workers: int, when_listening: Callable[[], No
 
 def _serve(host: str, port: int, workers: int, when_listening: Callable[[], None] | None) -> None:
     prepare(os.environ)
-    _check_address(host, port)
+    check_address(host, port)
     server = _Server(
         "sensos_auth.server.worker:worker",
         factory=True,
@@ -103,13 +106,19 @@ class _Server(MPServer):
     def __init__(self, target: str, **settings: Any) -> None:  # noqa: ANN401 - as Granian has them
         super().__init__(target, **settings)
         self._process = os.getpid()
+        self._interrupted_at = 0.0
 
     def signal_handler_interrupt(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - as Granian has it
         if os.getpid() != self._process:
             os._exit(0)  # a worker, just forked, that has no handler of its own yet, nor a request
-        if self.interrupt_signal:
+        if not self.interrupt_signal:
+            self._interrupted_at = time.monotonic()
+        elif time.monotonic() - self._interrupted_at > SAME_SIGNAL_SECONDS:
             threading.Thread(target=self._cut_off, daemon=True).start()
         super().signal_handler_interrupt(*args, **kwargs)  # type: ignore[no-untyped-call]
+
+    def signal_handler_reload(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - as Granian has it
+        self.signal_handler_interrupt(*args, **kwargs)  # SIGHUP: the terminal was closed
 
     def shutdown(self, exit_code: int = 0) -> None:
         timer = threading.Timer(DRAIN_SECONDS, self._cut_off)
@@ -136,7 +145,8 @@ def _connections() -> int:
     return max(1, min(_MOST_CONNECTIONS, files - _OTHER_FILES))
 
 
-def _check_address(host: str, port: int) -> None:
+def check_address(host: str, port: int) -> None:
+    """Raise ConfigurationError when nothing can listen there, because somebody does already or it is not ours."""
     # Workers share their port (SO_REUSEPORT), and so would a second service of the same user, unnoticed.
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
