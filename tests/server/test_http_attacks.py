@@ -108,6 +108,9 @@ def test_b02_no_content_type(service: RunningService, application: ExampleApplic
         "application/json;charset=utf-8",
         "application/json; charset=UTF-8",
         'application/json ;\tcharset="utf-8" ',
+        "application/json;",
+        "application/json; charset=utf8",
+        'application/json; profile="https://example.com/p"; charset=utf-8; v=1',
     ],
 )
 def test_b02_every_spelling_of_the_right_type(

@@ -8,7 +8,10 @@ from sensos_auth.server.asgi import Receive, Scope
 
 DEADLINE_SECONDS = 10.0
 
-_JSON_TYPE = re.compile(rb'application/json(?:[ \t]*;[ \t]*charset="?utf-8"?)?[ \t]*', re.IGNORECASE)
+# With any parameters (RFC 9110 section 8.3.1), but no other charset than JSON's only one (RFC 8259 section 8.1).
+_TOKEN = rb"[!#$%&'*+.^_`|~0-9a-z-]+"
+_PARAMETER = rb'(?:charset="?utf-?8"?|(?!charset)%b=(?:%b|"[^"\\\\]*"))' % (_TOKEN, _TOKEN)
+_JSON_TYPE = re.compile(rb"application/json(?:[ \t]*;[ \t]*%b?)*[ \t]*" % _PARAMETER, re.IGNORECASE)
 _LONGEST_TYPE = 128
 _CLOSE = (b"connection", b"close")
 _WRONG_TYPE = error_answer(415, "Send the body as Content-Type: application/json in UTF-8", _CLOSE)
