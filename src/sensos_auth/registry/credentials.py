@@ -51,7 +51,7 @@ class SqliteCredentialReader:
 
     def find(self, digest: bytes) -> Credential | None:
         """Return what the registry says at this moment; raises RegistryUnavailable."""
-        try:
+        try:  # not engine_errors, which takes a microsecond
             # fetchall() reads to the end: a statement left unfinished would hold its snapshot until the next request.
             rows = self._cursor.execute(self._statement, (digest,)).fetchall()
         except apsw.Error as error:

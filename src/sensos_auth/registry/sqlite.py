@@ -53,7 +53,7 @@ class SqliteDatabase:
         """
         check_engine(apsw.sqlite_lib_version())
         _make_private_file(path)
-        with _errors(path):
+        with engine_errors(path):
             self.connection = apsw.Connection(str(path.parent.resolve() / path.name), flags=_OPEN)
             self.path = path
             self.connection.set_busy_timeout(BUSY_TIMEOUT_MS)
@@ -66,13 +66,13 @@ class SqliteDatabase:
     @contextmanager
     def write(self) -> Iterator[apsw.Connection]:
         """Return a transaction that changes the file; no other writer gets in between."""
-        with _errors(self.path), self._transaction("BEGIN IMMEDIATE"):
+        with engine_errors(self.path), self._transaction("BEGIN IMMEDIATE"):
             yield self.connection
 
     @contextmanager
     def read(self) -> Iterator[apsw.Connection]:
         """Return a transaction that reads one snapshot, beside any writer."""
-        with _errors(self.path), self._transaction("BEGIN"):
+        with engine_errors(self.path), self._transaction("BEGIN"):
             yield self.connection
 
     @contextmanager
@@ -97,7 +97,7 @@ class SqliteDatabase:
 
     def verify(self) -> list[str]:
         """Return what SQLite's own check finds wrong with the file; an empty list when it is sound."""
-        with _errors(self.path):
+        with engine_errors(self.path):
             findings = [str(row[0]) for row in self.connection.execute("PRAGMA quick_check")]
         return [] if findings == ["ok"] else findings
 
@@ -143,7 +143,8 @@ def _make_private_file(path: Path) -> None:
 
 
 @contextmanager
-def _errors(path: Path) -> Iterator[None]:
+def engine_errors(path: Path) -> Iterator[None]:
+    """Raise what :func:`explain` makes of an error of the engine inside the block."""
     try:
         yield
     except apsw.Error as error:

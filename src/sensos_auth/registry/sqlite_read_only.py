@@ -4,7 +4,7 @@ from pathlib import Path
 
 import apsw
 
-from sensos_auth.registry.sqlite import BUSY_TIMEOUT_MS, SqliteDatabase, check_engine, explain
+from sensos_auth.registry.sqlite import BUSY_TIMEOUT_MS, SqliteDatabase, check_engine, engine_errors
 
 _OPEN = apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_NOFOLLOW | apsw.SQLITE_OPEN_URI
 
@@ -21,16 +21,11 @@ class ReadOnlySqliteDatabase(SqliteDatabase):
         check_engine(apsw.sqlite_lib_version())
         self.path = path
         self.is_unguarded = not self._has_log()
-        try:
+        with engine_errors(path):
             url = (path.parent.resolve() / path.name).as_uri() + ("?immutable=1" if self.is_unguarded else "")
             self.connection = apsw.Connection(url, flags=_OPEN)
             self.connection.set_busy_timeout(BUSY_TIMEOUT_MS)
             self.connection.execute("PRAGMA schema_version").fetchall()
-        except apsw.Error as error:
-            explained = explain(error, path)
-            if explained is None:
-                raise
-            raise explained from error
 
     def was_disturbed(self) -> bool:
         """Tell whether another program opened the file while it was read as immutable."""

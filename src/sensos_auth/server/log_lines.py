@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 _encode = msgspec.json.Encoder().encode
 
 
-def configure_logging(sink: LogSink | None = None) -> None:
-    """Send structlog's lines to the sink, or straight to standard error where there is none."""
+def configure_logging(sink: LogSink) -> None:
+    """Send structlog's lines to the sink."""
     structlog.configure(
         processors=[*_PREPARE, _renderer()],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        logger_factory=structlog.BytesLoggerFactory(file=sink or sys.stderr.buffer),  # type: ignore[arg-type]
+        logger_factory=structlog.BytesLoggerFactory(file=sink),  # type: ignore[arg-type]
         cache_logger_on_first_use=True,
     )
 

@@ -37,7 +37,7 @@ async def read_json_body(scope: Scope, receive: Receive, largest: int) -> bytes:
 
 
 async def _received(receive: Receive, length: int | None, largest: int) -> bytes | None:
-    """Return the body, as far as it is longer than ``largest``; None for one that is cut off."""
+    """Return the body, or what is there of it once it is longer than ``largest``; None for one that is cut off."""
     # What asyncio.timeout does, for a third of its time: this is the hot path.
     reading = asyncio.current_task()
     assert reading is not None

@@ -51,8 +51,9 @@ def prepare(environment: Mapping[str, str]) -> None:
 def serve(*, host: str, port: int, workers: int, when_listening: Callable[[], None] | None = None) -> None:
     """Serve until SIGTERM or SIGINT, then let every request that has begun end. The environment configures it.
 
-    What has not ended after 12 seconds, or at a second signal, is cut off. Ctrl-C reaches the workers as well: what is
-    under way is answered, but nobody is told in time to go elsewhere (:mod:`sensos_auth.server.draining`).
+    What has not ended after 12 seconds, or at another signal 0.2 seconds later, is cut off. Ctrl-C reaches the workers
+    as well: what is under way is answered, but nobody is told in time to go elsewhere
+    (:mod:`sensos_auth.server.draining`).
 
     Raises ConfigurationError, before anything is served, when something must be mended first.
     """
