@@ -34,3 +34,7 @@ class InsufficientScope(SensosAuthError):
 
 class KeysUnavailable(SensosAuthError):
     """No usable keys, so nothing can be said about any token: neither that it is good nor that it is bad."""
+
+
+class RevocationsUnavailable(SensosAuthError):
+    """What was revoked has not been heard for too long, and this verifier was told to refuse then."""
