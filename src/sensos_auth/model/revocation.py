@@ -26,7 +26,7 @@ KEYS_ARE_REMEMBERED_FOR = 7 * 86_400
 class RevocationKind(StrEnum):
     """What a revocation is about."""
 
-    TOKEN = "token"
+    TOKEN = "token"  # noqa: S105 - a name
     CREDENTIAL = "credential"
     APPLICATION = "application"
     TENANT = "tenant"

@@ -18,8 +18,8 @@ class RevocationPage(msgspec.Struct, frozen=True, kw_only=True, rename="camel", 
     """The revocations after version ``since``, up to and with ``version``; with ``more``, further pages follow at once.
 
     ``as_of`` (UTC seconds) is when the issuer read this. Digests are those of :mod:`sensos_auth.model.revocation`,
-    base64 in JSON. ``tokens`` are pairs of the time at which the tokens expire (UTC seconds, rounded up to a minute) and
-    their digests, one behind the other. ``credentials``, ``applications`` and ``tenants`` are a digest, the version
+    base64 in JSON. ``tokens`` are pairs of the time at which the tokens expire (UTC seconds, rounded up to a minute)
+    and their digests, one behind the other. ``credentials``, ``applications`` and ``tenants`` are a digest, the version
     before which its tokens are void, and the time after which it may be forgotten; ``signing_keys`` the same without
     the version. Pages are idempotent, and where two differ about a subject the higher version counts.
     """
