@@ -52,7 +52,6 @@ def test_caller_is_what_the_claims_say() -> None:
         scopes=frozenset({"devices:read", "devices:write"}),
         token_id=GOOD_CLAIMS.jti,
         expires_at=GOOD_CLAIMS.exp,
-        claims={},
     )
     assert caller.claims == good_claims(region="eu")
 

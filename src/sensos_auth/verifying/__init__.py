@@ -20,7 +20,8 @@ What is promised:
   The algorithm is the key's, never the token's choice. No token brings its own key or has one fetched.
 * Every token that is not good raises the same InvalidToken, and clients get the same 401. Its ``reason`` is for the
   service's log.
-* No keys, or a defect, is a 503: neither a refusal of a good token nor a pass.
+* No keys, no word of revocations for too long (where that is to be refused), or a defect, is a 503: neither a refusal of
+  a good token nor a pass.
 * Names in ``__all__`` here and in :mod:`sensos_auth.verifying.fastapi` change only with a major version. Claims may be
   added to tokens; a verifier of today ignores them and keeps them in ``Caller.claims``.
 
@@ -30,11 +31,18 @@ A token is a password for as long as it lives: keep it out of logs, URLs and err
 from sensos_auth.verifying.asgi import AuthenticationMiddleware
 from sensos_auth.verifying.bearer import authenticate
 from sensos_auth.verifying.caller import Caller
-from sensos_auth.verifying.errors import InsufficientScope, InvalidToken, KeysUnavailable, MissingToken
+from sensos_auth.verifying.errors import (
+    InsufficientScope,
+    InvalidToken,
+    KeysUnavailable,
+    MissingToken,
+    RevocationsUnavailable,
+)
 from sensos_auth.verifying.jwks import LocalJwks, parse_jwks
 from sensos_auth.verifying.keys import VerificationKey, VerificationKeys
 from sensos_auth.verifying.refusals import Refusal, refusal_for
 from sensos_auth.verifying.remote_jwks import RemoteJwks
+from sensos_auth.verifying.revocations import Revocations
 from sensos_auth.verifying.verifier import Verifier
 
 __all__ = [
@@ -47,6 +55,8 @@ __all__ = [
     "MissingToken",
     "Refusal",
     "RemoteJwks",
+    "Revocations",
+    "RevocationsUnavailable",
     "VerificationKey",
     "VerificationKeys",
     "Verifier",

@@ -6,7 +6,13 @@ import traceback
 from collections.abc import Iterable
 
 from sensos_auth.verifying.caller import Caller
-from sensos_auth.verifying.errors import InsufficientScope, InvalidToken, KeysUnavailable, MissingToken
+from sensos_auth.verifying.errors import (
+    InsufficientScope,
+    InvalidToken,
+    KeysUnavailable,
+    MissingToken,
+    RevocationsUnavailable,
+)
 from sensos_auth.verifying.verifier import Verifier
 
 _logger = logging.getLogger("sensos_auth.verifying")
@@ -19,13 +25,14 @@ _CREDENTIALS = re.compile(r"bearer ([A-Za-z0-9._~+/-]+=*)", re.IGNORECASE | re.A
 def authenticate(verifier: Verifier, authorization: Iterable[bytes | str], *, scope: str = "") -> Caller:
     """Return the caller that a request shows with the values of all its ``Authorization`` headers.
 
-    Raises MissingToken, InvalidToken, InsufficientScope or KeysUnavailable, and nothing else: whatever breaks on the
-    way is reported to the log and becomes KeysUnavailable, so that a defect never lets anybody in.
+    Raises MissingToken, InvalidToken, InsufficientScope, KeysUnavailable or RevocationsUnavailable, and nothing else:
+    whatever breaks on the way is reported to the log and becomes KeysUnavailable, so that a defect never lets anybody
+    in.
     """
     token = bearer_token(authorization)
     try:
         return verifier.verify(token, scope=scope)
-    except (InvalidToken, InsufficientScope, KeysUnavailable):
+    except (InvalidToken, InsufficientScope, KeysUnavailable, RevocationsUnavailable):
         raise
     except Exception as error:  # noqa: BLE001 - fail closed
         frame = traceback.extract_tb(error.__traceback__)[-1]

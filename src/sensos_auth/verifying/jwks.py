@@ -1,6 +1,5 @@
 """A JWK set (RFC 7517 section 5) becomes the keys that verify access tokens."""
 
-import re
 from collections.abc import Mapping
 
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -10,11 +9,12 @@ from joserfc.jwk import ECKey, Key, OKPKey, RSAKey
 from sensos_auth.model.errors import InvalidInput
 from sensos_auth.verifying.base64url import decode_base64url
 from sensos_auth.verifying.keys import VerificationKey
+from sensos_auth.verifying.profile import Profile
 from sensos_auth.verifying.roca import is_roca_modulus
+from sensos_auth.verifying.sensos_profile import SENSOS
 from sensos_auth.verifying.strict_json import parse_object
 
 LARGEST_JWKS = 256 * 1024
-KEY_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 _PRIVATE_MEMBERS = frozenset(("d", "p", "q", "dp", "dq", "qi", "oth", "k"))
 _RSA_BITS = range(2048, 8193)
@@ -28,15 +28,16 @@ class LocalJwks:
     :class:`RemoteJwks` for keys that follow. Raises InvalidInput as :func:`parse_jwks` does.
     """
 
-    def __init__(self, document: bytes | str) -> None:
-        self._keys = parse_jwks(document.encode() if isinstance(document, str) else document)
+    def __init__(self, document: bytes | str, *, profile: Profile = SENSOS) -> None:
+        self.profile = profile
+        self._keys = parse_jwks(document.encode() if isinstance(document, str) else document, profile)
 
     def find(self, kid: str) -> VerificationKey | None:
         """Return the key with this key ID, or None."""
         return self._keys.get(kid)
 
 
-def parse_jwks(document: bytes) -> Mapping[str, VerificationKey]:
+def parse_jwks(document: bytes, profile: Profile = SENSOS) -> Mapping[str, VerificationKey]:
     """Return the usable keys of the JSON document by key ID.
 
     A key is passed over when it is not for verifying signatures, names no algorithm of ours (ES256, RS256, EdDSA with
@@ -54,7 +55,7 @@ def parse_jwks(document: bytes) -> Mapping[str, VerificationKey]:
         if kid in seen:
             raise InvalidInput("two keys of the JWK set have the same key ID")
         seen.add(kid)
-        key = _usable_key(kid, jwk)
+        key = _usable_key(kid, jwk, profile)
         if key is not None:
             keys[kid] = key
     if not keys:
@@ -74,10 +75,10 @@ def _listed_keys(document: bytes) -> list[dict[str, object]]:
     return listed
 
 
-def _usable_key(kid: str, jwk: dict[str, object]) -> VerificationKey | None:
+def _usable_key(kid: str, jwk: dict[str, object], profile: Profile) -> VerificationKey | None:
     key_ops = jwk.get("key_ops", ["verify"])
     if (
-        not KEY_ID.fullmatch(kid)
+        not profile.key_id.fullmatch(kid)
         or jwk.get("use", "sig") != "sig"
         or not isinstance(key_ops, list)
         or "verify" not in key_ops

@@ -1,71 +1,144 @@
 """An access token becomes a caller, or is refused."""
 
-import re
 import time
 from collections.abc import Callable
+from functools import lru_cache
+from hashlib import sha256
 
-from sensos_auth.model.access_token import TOKEN_TYPE
 from sensos_auth.model.errors import ConfigurationError
 from sensos_auth.model.scope import normalize_scope
 from sensos_auth.verifying.caller import Caller
-from sensos_auth.verifying.claims import caller_of
-from sensos_auth.verifying.compact_jws import CompactJws, parse_compact_jws
+from sensos_auth.verifying.claims import check_addressees, lifespan_of, refuse_confirmation
+from sensos_auth.verifying.compact_jws import LARGEST_TOKEN, CompactJws, parse_compact_jws
 from sensos_auth.verifying.errors import InsufficientScope, InvalidToken
-from sensos_auth.verifying.jwks import KEY_ID
-from sensos_auth.verifying.keys import VerificationKeys
+from sensos_auth.verifying.keys import VerificationKey, VerificationKeys
+from sensos_auth.verifying.profile import Profile
+from sensos_auth.verifying.revocations import Revocations
+from sensos_auth.verifying.sensos_profile import SENSOS
 from sensos_auth.verifying.strict_json import parse_object
+from sensos_auth.verifying.verdicts import Verdict, Verdicts
 
-# RFC 9068 section 4; a media type is compared without regard to case (RFC 7515 section 4.1.9).
-_TOKEN_TYPES = re.compile(rf"(?:application/)?{re.escape(TOKEN_TYPE)}", re.IGNORECASE | re.ASCII)
+REMEMBERED_VERDICTS = 100_000
 
 
 class Verifier:
     """Verifies the access tokens of one issuer for one audience. One for each API service, used by all its threads.
 
-    ``issuer`` and ``audience`` are compared letter by letter with the claims ``iss`` and ``aud``; ``clock`` returns
-    UTC seconds. Raises ConfigurationError when one of the first two is empty.
+    ``issuer`` and ``audience`` are compared letter by letter with the claims ``iss`` and ``aud``. ``revocations`` says
+    which tokens are void before they expire; without it, a token is good until then. ``profile`` is how the issuer
+    writes its tokens: by default as this product does, otherwise a :class:`ForeignIssuer`. The verdicts on up to
+    ``remembered_verdicts`` good tokens, and as many KiB, are kept in memory, by digest only; every use asks again
+    whether the token has expired, its key still stands and it was not revoked. ``clock`` returns UTC seconds.
+
+    Raises ConfigurationError when issuer or audience is empty, or the keys are read with another profile.
     """
 
     def __init__(
-        self, *, issuer: str, audience: str, keys: VerificationKeys, clock: Callable[[], float] = time.time
+        self,
+        *,
+        issuer: str,
+        audience: str,
+        keys: VerificationKeys,
+        revocations: Revocations | None = None,
+        profile: Profile = SENSOS,
+        remembered_verdicts: int = REMEMBERED_VERDICTS,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         for name, value in (("issuer", issuer), ("audience", audience)):
             if not value or not value.strip():
                 raise ConfigurationError(f"a verifier needs to know the {name} whose tokens it accepts")
+        if getattr(keys, "profile", profile) != profile:
+            raise ConfigurationError("keys and verifier need the same profile: give it to both")
         self._issuer = issuer
         self._audience = audience
         self._keys = keys
+        self._revocations: Revocations = revocations or _NothingRevoked()
+        self._profile = profile
         self._clock = clock
+        self._verdicts = Verdicts(remembered_verdicts)
 
     def verify(self, token: str, *, scope: str = "") -> Caller:
-        """Return whom the access token speaks for. No network, no disk: the keys are held in memory.
+        """Return whom the access token speaks for. No network, no disk: keys and revocations are held in memory.
 
         ``scope`` names the scopes, space-separated, that the token must all have. Raises InvalidToken for a token
-        that is not good, InsufficientScope for a good one without them, KeysUnavailable when nothing can be said,
-        InvalidInput for a ``scope`` that is none.
+        that is not good, InsufficientScope for a good one without them, KeysUnavailable and RevocationsUnavailable
+        when nothing can be said, InvalidInput for a ``scope`` that is none.
         """
+        if len(token) > LARGEST_TOKEN:
+            raise InvalidToken("too large")
+        digest = sha256(token.encode("utf-8", "replace")).digest()
+        verdict = self._verdicts.get(digest)
+        if (
+            verdict is None
+            or not verdict.begins_at <= self._clock() < verdict.expires_at
+            or self._keys.find(verdict.kid) is not verdict.key
+        ):
+            verdict = self._check(token)
+            self._verdicts.put(digest, verdict)
+        elif self._revocations.generation() != verdict.generation:
+            self._check_revocations(verdict)
+        caller = verdict.caller
+        if scope and not caller.scopes >= _scopes_of(scope):
+            raise InsufficientScope(normalize_scope(scope))
+        return caller
+
+    def _check(self, token: str) -> Verdict:
         jws = parse_compact_jws(token)
-        self._check_signature(jws)
+        key = self._check_signature(jws)
         try:
             claims = parse_object(jws.payload)
         except ValueError:
             raise InvalidToken("the claims are not a JSON object") from None
-        caller = caller_of(claims, issuer=self._issuer, audience=self._audience, now=self._clock())
-        if scope:
-            needed = normalize_scope(scope)
-            if not caller.scopes.issuperset(needed.split()):
-                raise InsufficientScope(needed)
-        return caller
+        profile = self._profile
+        check_addressees(claims, issuer=self._issuer, audience=self._audience, lists=profile.audience_lists)
+        lifespan = lifespan_of(claims, now=self._clock(), longest_lifetime=profile.longest_lifetime)
+        tenant_id, application_id, scopes, token_id = profile.identity_of(claims)
+        refuse_confirmation(claims)
+        generation = self._revocations.generation()
+        if self._revocations.voids(profile.provenance_of(key.kid, claims)):
+            raise InvalidToken("revoked")
+        caller = Caller(tenant_id, application_id, scopes, token_id, lifespan.expires_at, jws.payload)
+        return Verdict(caller, key, lifespan.begins_at, generation)
 
-    def _check_signature(self, jws: CompactJws) -> None:
-        token_type = jws.header.get("typ")
-        if not isinstance(token_type, str) or not _TOKEN_TYPES.fullmatch(token_type):
+    def _check_signature(self, jws: CompactJws) -> VerificationKey:
+        if not self._is_access_token(jws.header.get("typ")):
             raise InvalidToken("not typed as an access token")
         kid = jws.header.get("kid")
-        if not isinstance(kid, str) or not KEY_ID.fullmatch(kid):
+        if not isinstance(kid, str) or not self._profile.key_id.fullmatch(kid):
             raise InvalidToken("no key ID of the right form")
         key = self._keys.find(kid)
         if key is None:
             raise InvalidToken("unknown key ID")
-        if not key.verifies(jws):
+        if key.algorithm not in self._profile.algorithms or not key.verifies(jws):
             raise InvalidToken("wrong signature")
+        return key
+
+    def _is_access_token(self, token_type: object) -> bool:
+        # RFC 9068 section 4; a media type is compared without regard to case (RFC 7515 section 4.1.9).
+        return (
+            isinstance(token_type, str)
+            and token_type.isascii()
+            and token_type.lower().removeprefix("application/") in self._profile.token_types
+        )
+
+    def _check_revocations(self, verdict: Verdict) -> None:
+        generation = self._revocations.generation()  # before it is asked: what comes in between is asked for next time
+        claims = parse_object(verdict.caller.payload)
+        if self._revocations.voids(self._profile.provenance_of(verdict.kid, claims)):
+            raise InvalidToken("revoked")
+        verdict.generation = generation
+
+
+class _NothingRevoked:
+    """What is heard of revocations where nobody tells of any."""
+
+    def generation(self) -> int:
+        return 0
+
+    def voids(self, token: object) -> bool:  # noqa: ARG002 - as the protocol
+        return False
+
+
+@lru_cache(maxsize=1024)  # bounded: a gateway asks for whatever scopes its clients name
+def _scopes_of(scope: str) -> frozenset[str]:
+    return frozenset(normalize_scope(scope).split())
