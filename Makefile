@@ -45,6 +45,10 @@ test: setup ## Run all tests, fast ones first (PYTEST_ARGS=… WORKERS=2)
 	@# Alone and one at a time, because they load the machine or measure time. Status 5: there were none.
 	$(BIN)/pytest -m slow $(PYTEST_ARGS) || test $$? -eq 5
 
+.PHONY: differential
+differential: setup ## Show 1 000 000 mutants of valid tokens to PyJWT, joserfc and ours (DIFFERENTIAL_ARGS="--seed 2")
+	$(BIN)/python -m tests.verifying.differential.run --processes $(WORKERS) $(DIFFERENTIAL_ARGS)
+
 .PHONY: check
 check: setup ## Check format, lint, types and import rules
 	$(BIN)/ruff format --check
