@@ -47,7 +47,7 @@ def _arithmetic(random: Random, signature: bytes, key: SigningKey) -> bytes:
         s = int.from_bytes(second, "little")
         return random.choice(
             [
-                first + (s + n).to_bytes(_HALF, "little"),
+                first + ((s + n) % (1 << 256)).to_bytes(_HALF, "little"),
                 first + bytes(_HALF),
                 b"\x01" + bytes(_HALF - 1) + second,
                 b"\x01" + bytes(_HALF - 1) + bytes(_HALF),
