@@ -32,7 +32,7 @@ def _reason(answer: Answer) -> str:
         ("MAX-AGE=5", 5),
         ("max-age = 7", 7),
         ('max-age="9"', 9),
-        ("no-store", None),
+        ("no-store", 0),
         ("s-maxage=60", None),
         ("x-max-age=60", None),
         ("max-age=-1", None),

@@ -52,7 +52,7 @@ def test_f06_failed_fetch_takes_nothing_away() -> None:
     delays = []
     for _ in range(8):
         held.begin(1240.0)
-        held.fail(1243.0)
+        held.fail(1243.0, "down")
         delays.append(held.due_at - 1243.0)
     assert delays == [1, 2, 4, 8, 16, 30, 30, 30]
     assert held.find(KID, 1243.0) is KEYS[KID]
@@ -62,7 +62,7 @@ def test_failures_do_not_extend_the_outage() -> None:
     """The time that keys serve counts from the last good fetch, not from the last attempt."""
     held = _held(1000.0)
     held.begin(1000.0 + DAY - 1)
-    held.fail(1000.0 + DAY - 1)
+    held.fail(1000.0 + DAY - 1, "down")
     assert not held.usable(1000.0 + DAY)
 
 
@@ -70,11 +70,11 @@ def test_keys_come_back_after_an_outage() -> None:
     """The next good fetch brings everything back, and the retries begin anew."""
     held = _held(1000.0)
     held.begin(2000.0 + DAY)
-    held.fail(2000.0 + DAY)
+    held.fail(2000.0 + DAY, "down")
     held.begin(2010.0 + DAY)
     held.succeed(KEYS, 300)
     assert held.find(KID, 2010.0 + DAY) is KEYS[KID]
-    held.fail(2010.0 + DAY)
+    held.fail(2010.0 + DAY, "down")
     assert held.due_at == 2011.0 + DAY
 
 
@@ -92,9 +92,9 @@ def test_f04_cooldown_counts_failed_attempts() -> None:
     """A failed attempt starts the cooldown as a good one does."""
     held = _held(1000.0)
     held.begin(1100.0)
-    held.fail(1103.0)
+    held.fail(1103.0, "down")
     held.begin(1104.0)
-    held.fail(1104.0)
+    held.fail(1104.0, "down")
     held.succeed(KEYS, 3600)
     assert held.miss(1105.0)
     assert held.due_at == 1104.0 + COOLDOWN

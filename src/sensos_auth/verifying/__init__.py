@@ -20,8 +20,8 @@ What is promised:
   The algorithm is the key's, never the token's choice. No token brings its own key or has one fetched.
 * Every token that is not good raises the same InvalidToken, and clients get the same 401. Its ``reason`` is for the
   service's log.
-* No keys, no word of revocations for too long (where that is to be refused), or a defect, is a 503: neither a refusal of
-  a good token nor a pass.
+* No keys, no word of revocations for too long (where that is to be refused), or a defect, is a 503: neither a refusal
+  of a good token nor a pass.
 * Names in ``__all__`` here and in :mod:`sensos_auth.verifying.fastapi` change only with a major version. Claims may be
   added to tokens; a verifier of today ignores them and keeps them in ``Caller.claims``.
 
@@ -38,6 +38,8 @@ from sensos_auth.verifying.errors import (
     MissingToken,
     RevocationsUnavailable,
 )
+from sensos_auth.verifying.foreign_issuer import ForeignIssuer
+from sensos_auth.verifying.held_keys import KeysHealth
 from sensos_auth.verifying.jwks import LocalJwks, parse_jwks
 from sensos_auth.verifying.keys import VerificationKey, VerificationKeys
 from sensos_auth.verifying.refusals import Refusal, refusal_for
@@ -48,8 +50,10 @@ from sensos_auth.verifying.verifier import Verifier
 __all__ = [
     "AuthenticationMiddleware",
     "Caller",
+    "ForeignIssuer",
     "InsufficientScope",
     "InvalidToken",
+    "KeysHealth",
     "KeysUnavailable",
     "LocalJwks",
     "MissingToken",

@@ -12,6 +12,8 @@ from sensos_auth.verifying.jwks import LARGEST_JWKS
 
 DEADLINE = 3.0  # seconds for everything: name, connection, TLS, headers, body
 
+_NOT_STORED = re.compile(r"(?:^|[,\s])no-(?:store|cache)(?![\w-])", re.IGNORECASE | re.ASCII)
+_SECONDS = re.compile(r"[0-9]{1,9}")
 _MAX_AGE = re.compile(r'(?:^|[,\s])max-age\s*=\s*"?([0-9]{1,9})(?![0-9])', re.IGNORECASE | re.ASCII)
 _HEADERS = {
     "accept": "application/jwk-set+json, application/json",
@@ -26,7 +28,7 @@ class FetchFailed(SensosAuthError):
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """The document, and the ``max-age`` of its ``Cache-Control`` in seconds (RFC 9111 section 5.2.2.1)."""
+    """The document, and for how many more seconds its ``Cache-Control`` calls it fresh; None if it says nothing."""
 
     document: bytes
     max_age: int | None
@@ -61,5 +63,16 @@ async def _fetch(url: str) -> Fetched:
             document += chunk
             if len(document) > LARGEST_JWKS:
                 raise FetchFailed(f"more than {LARGEST_JWKS} bytes")
-        max_age = _MAX_AGE.search(response.headers.get("cache-control", ""))
-        return Fetched(bytes(document), int(max_age[1]) if max_age else None)
+        return Fetched(bytes(document), _fresh_for(response.headers))
+
+
+def _fresh_for(headers: httpx2.Headers) -> int | None:
+    """Return ``max-age`` less the time that caches on the way held the answer (RFC 9111 section 4.2)."""
+    cache_control = headers.get("cache-control", "")
+    if _NOT_STORED.search(cache_control):
+        return 0
+    max_age = _MAX_AGE.search(cache_control)
+    if max_age is None:
+        return None
+    age = headers.get("age", "")
+    return max(0, int(max_age[1]) - (int(age) if _SECONDS.fullmatch(age) else 0))

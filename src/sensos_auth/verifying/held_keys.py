@@ -5,10 +5,12 @@ Times are seconds of one clock that never goes back and goes on while the machin
 * a fetched set is confirmed as of the moment before it was asked for, serves for ``longest_outage`` from then on, and
   is due again after four fifths of its ``max-age``;
 * a failed fetch takes nothing away; the next one is due after 1, 2, 4, … 30 s;
-* a key ID that the set lacks makes a fetch due at once, but no sooner than 30 s after the last attempt began.
+* a key ID that the set lacks makes a fetch due at once, but no sooner than 30 s after the last attempt began;
+* a key that comes again unchanged stays the same object, so that what was verified with it need not be verified anew.
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from threading import Lock
 
 from sensos_auth.verifying.errors import KeysUnavailable
@@ -20,6 +22,22 @@ SHORTEST_REFRESH = 30.0
 LONGEST_REFRESH = 3600.0
 
 
+@dataclass(frozen=True, slots=True)
+class KeysHealth:
+    """How it stands with the keys of a remote JWKS. Times are in seconds; nothing here is secret.
+
+    ``usable`` tells whether tokens can be verified; ``confirmed_ago`` how old the keys held are, None before the first.
+    ``failing_for`` counts from the first failed fetch since then, and ``last_error`` says in a few words how the last
+    one failed; both are None while all is well.
+    """
+
+    usable: bool
+    confirmed_ago: float | None
+    failing_for: float | None
+    last_error: str | None
+    key_ids: tuple[str, ...]
+
+
 class HeldKeys:
     """What is held and what is due. Read by all threads, changed by the one that fetches and by unknown key IDs."""
 
@@ -29,6 +47,8 @@ class HeldKeys:
         self._confirmed_at = now - longest_outage
         self._attempted_at = now - COOLDOWN
         self._failures = 0
+        self._failing_since = now
+        self._last_error: str | None = None
         self._lock = Lock()
         self.due_at = now
 
@@ -43,7 +63,7 @@ class HeldKeys:
         return self._keys.get(kid)
 
     def miss(self, now: float) -> bool:
-        """Note that a key ID is not in the set, and tell whether that brought the next fetch forward."""
+        """Note that the set may be out of date, and tell whether that brought the next fetch forward."""
         with self._lock:
             wanted_at = max(now, self._attempted_at + COOLDOWN)
             if self.due_at <= wanted_at:
@@ -60,17 +80,36 @@ class HeldKeys:
         """Hold the keys that the fetch which began last brought; ``max_age`` is what its answer said, in seconds."""
         fresh_for = FRESH_WITHOUT_MAX_AGE if max_age is None else max_age * 0.8
         with self._lock:
-            self._keys = keys
+            self._keys = {kid: _same_or(self._keys.get(kid), key) for kid, key in keys.items()}
             self._confirmed_at = self._attempted_at
             self._failures = 0
+            self._last_error = None
             self.due_at = self._attempted_at + min(max(fresh_for, SHORTEST_REFRESH), LONGEST_REFRESH)
 
-    def fail(self, now: float) -> None:
-        """Keep what is held after a fetch that brought nothing, and make the next one due."""
+    def fail(self, now: float, error: str) -> None:
+        """Keep what is held after a fetch that failed with ``error``, and make the next one due."""
         with self._lock:
+            if self._failures == 0:
+                self._failing_since = now
+            self._last_error = error
             self.due_at = now + min(2.0 ** min(self._failures, 5), COOLDOWN)
             self._failures += 1
+
+    def health(self, now: float) -> KeysHealth:
+        """Return how it stands with the keys."""
+        with self._lock:
+            return KeysHealth(
+                usable=self.usable(now),
+                confirmed_ago=now - self._confirmed_at if self._keys else None,
+                failing_for=now - self._failing_since if self._failures else None,
+                last_error=self._last_error,
+                key_ids=tuple(sorted(self._keys)),
+            )
 
     def forget_lock(self) -> None:
         """Take a new lock in a forked process, where the thread that may have held the old one is gone."""
         self._lock = Lock()
+
+
+def _same_or(held: VerificationKey | None, fetched: VerificationKey) -> VerificationKey:
+    return held if held is not None and held.is_same_as(fetched) else fetched

@@ -7,6 +7,7 @@ from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, Key, OKPKey, RSAKey
 
 from sensos_auth.model.errors import InvalidInput
+from sensos_auth.verifying.algorithms import fitting_algorithms
 from sensos_auth.verifying.base64url import decode_base64url
 from sensos_auth.verifying.keys import VerificationKey
 from sensos_auth.verifying.profile import Profile
@@ -40,9 +41,12 @@ class LocalJwks:
 def parse_jwks(document: bytes, profile: Profile = SENSOS) -> Mapping[str, VerificationKey]:
     """Return the usable keys of the JSON document by key ID.
 
-    A key is passed over when it is not for verifying signatures, names no algorithm of ours (ES256, RS256, EdDSA with
-    Ed25519), does not fit it, or is weak. Raises InvalidInput for the whole set when it is not a JWK set of at most
-    256 KiB, holds a symmetric key or a private member, names two keys alike, or leaves no usable key.
+    Each key is for the one algorithm that it names (EdDSA stands for Ed25519 alone). With a foreign issuer's profile,
+    a key that names none is for the only one of the profile's algorithms that fits it. A key is passed over when it is
+    not for verifying signatures, has no algorithm of the profile's, does not fit it, or is weak.
+
+    Raises InvalidInput for the whole set when it is not a JWK set of at most 256 KiB, holds a symmetric key or a
+    private member, names two keys alike, or leaves no usable key.
     """
     keys: dict[str, VerificationKey] = {}
     seen: set[str] = set()
@@ -84,23 +88,34 @@ def _usable_key(kid: str, jwk: dict[str, object], profile: Profile) -> Verificat
         or "verify" not in key_ops
     ):
         return None
-    algorithm = jwk.get("alg")
+    algorithm = _algorithm_of(jwk, profile)
+    if algorithm is None:
+        return None
     try:
-        public_key = _public_key(algorithm, jwk)
-        if public_key is None or not isinstance(algorithm, str):
+        public_key = _public_key(jwk)
+        if public_key is None:
             return None
         return VerificationKey(kid, algorithm, public_key)
     except (JoseError, ValueError, KeyError, UnsupportedAlgorithm):
         return None  # e.g. a point that is not on the curve
 
 
-def _public_key(algorithm: object, jwk: dict[str, object]) -> Key | None:
-    match algorithm, jwk:
-        case "ES256", {"kty": "EC", "crv": "P-256", "x": str(x), "y": str(y)}:
-            return ECKey.import_key({"kty": "EC", "crv": "P-256", "x": x, "y": y})
-        case "EdDSA", {"kty": "OKP", "crv": "Ed25519", "x": str(x)}:
+def _algorithm_of(jwk: dict[str, object], profile: Profile) -> str | None:
+    fitting = profile.algorithms & fitting_algorithms(jwk)
+    if "alg" in jwk:
+        named = jwk["alg"]
+        return named if isinstance(named, str) and named in fitting else None
+    # RFC 8725 section 3.1: one key, one algorithm. Where several would do, the token would choose.
+    return next(iter(fitting)) if profile.keys_may_name_no_algorithm and len(fitting) == 1 else None
+
+
+def _public_key(jwk: dict[str, object]) -> Key | None:
+    match jwk:
+        case {"kty": "EC", "crv": str(crv), "x": str(x), "y": str(y)}:
+            return ECKey.import_key({"kty": "EC", "crv": crv, "x": x, "y": y})
+        case {"kty": "OKP", "crv": "Ed25519", "x": str(x)}:
             return OKPKey.import_key({"kty": "OKP", "crv": "Ed25519", "x": x})
-        case "RS256", {"kty": "RSA", "n": str(n), "e": str(e)}:
+        case {"kty": "RSA", "n": str(n), "e": str(e)}:
             return _strong_rsa_key(n, e)
         case _:
             return None

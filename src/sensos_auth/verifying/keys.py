@@ -20,6 +20,14 @@ class VerificationKey:
     def __post_init__(self) -> None:
         JWSRegistry.algorithms[self.algorithm].check_key(self.public_key)
 
+    def is_same_as(self, other: "VerificationKey") -> bool:
+        """Tell whether the other one verifies the same tokens: equal key ID, algorithm and thumbprint (RFC 7638)."""
+        return (
+            self.kid == other.kid
+            and self.algorithm == other.algorithm
+            and self.public_key.thumbprint() == other.public_key.thumbprint()
+        )
+
     def verifies(self, jws: CompactJws) -> bool:
         """Tell whether this key made the signature, with its own algorithm."""
         if jws.algorithm != self.algorithm:
@@ -32,6 +40,8 @@ class VerificationKeys(Protocol):
 
     def find(self, kid: str) -> VerificationKey | None:
         """Return the key with this key ID, or None if the issuer has no such key.
+
+        As long as a key stands, it is the same object each time: a verdict lasts only as long as the key it rests on.
 
         Raises KeysUnavailable when that can't be told, because no usable keys are held.
         """

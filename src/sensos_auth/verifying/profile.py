@@ -1,6 +1,7 @@
 """How an issuer writes its access tokens, and what a verifier therefore asks of them."""
 
 import re
+from collections.abc import Set as AbstractSet
 from typing import NamedTuple, Protocol
 
 from sensos_auth.model.revocation import Provenance
@@ -22,7 +23,7 @@ class Profile(Protocol):
     """
 
     @property
-    def algorithms(self) -> frozenset[str]:
+    def algorithms(self) -> AbstractSet[str]:
         """The algorithms that keys may be for (RFC 7518 section 3.1, RFC 8037)."""
 
     @property
@@ -30,7 +31,11 @@ class Profile(Protocol):
         """The form of the key IDs."""
 
     @property
-    def token_types(self) -> frozenset[str]:
+    def keys_may_name_no_algorithm(self) -> bool:
+        """Whether a key without ``alg`` is taken, if exactly one of the algorithms fits it."""
+
+    @property
+    def token_types(self) -> AbstractSet[str]:
         """The values of the header ``typ`` that are accepted, in lower case and without ``application/``."""
 
     @property

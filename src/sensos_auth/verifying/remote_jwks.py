@@ -14,9 +14,11 @@ from urllib.parse import urlsplit
 from sensos_auth.model.errors import ConfigurationError, SensosAuthError
 from sensos_auth.model.signing_key import PUBLISHED_BEFORE_SIGNING
 from sensos_auth.verifying.errors import KeysUnavailable
-from sensos_auth.verifying.held_keys import HeldKeys
+from sensos_auth.verifying.held_keys import HeldKeys, KeysHealth
 from sensos_auth.verifying.jwks import parse_jwks
 from sensos_auth.verifying.keys import VerificationKey
+from sensos_auth.verifying.profile import Profile
+from sensos_auth.verifying.sensos_profile import SENSOS
 
 if TYPE_CHECKING:
     from sensos_auth.verifying.fetching import Fetched
@@ -37,14 +39,16 @@ class RemoteJwks:
     KeysUnavailable.
 
     The URL must be ``https``, but for a loopback address; ``allow_insecure_http`` says openly that somebody on the way
-    may exchange the keys, and so make tokens of their own. Raises ConfigurationError otherwise. ``clock`` counts
-    seconds and goes on while the machine sleeps; ``fetch`` gets the URL's document.
+    may exchange the keys, and so make tokens of their own. Raises ConfigurationError otherwise. ``profile`` says which
+    keys are taken; give the verifier the same. ``clock`` counts seconds and goes on while the machine sleeps; ``fetch``
+    gets the URL's document.
     """
 
     def __init__(
         self,
         url: str,
         *,
+        profile: Profile = SENSOS,
         longest_outage: float = LONGEST_OUTAGE,
         allow_insecure_http: bool = False,
         clock: Callable[[], float] | None = None,
@@ -53,6 +57,7 @@ class RemoteJwks:
         _check_url(url, allow_insecure_http=allow_insecure_http)
         if not 0 < longest_outage <= PUBLISHED_BEFORE_SIGNING:
             raise ConfigurationError(f"longest_outage is more than 0 and at most {PUBLISHED_BEFORE_SIGNING} seconds")
+        self.profile = profile
         self._url = url
         self._fetch = fetch or _over_http
         self._clock = clock or _seconds_since_boot
@@ -89,6 +94,19 @@ class RemoteJwks:
         """Do what :meth:`wait_until_ready` does without blocking the event loop."""
         await asyncio.to_thread(self.wait_until_ready, timeout)
 
+    def refresh_soon(self) -> None:
+        """Have the keys fetched again: at once, or as soon as 30 seconds are over since the last attempt.
+
+        For whoever has heard that they changed. However often it is called, it causes one fetch.
+        """
+        self._start()
+        if self._held.miss(self._clock()):
+            self._wake.set()
+
+    def health(self) -> KeysHealth:
+        """Return how it stands with the keys, for a health endpoint or a metric."""
+        return self._held.health(self._clock())
+
     def close(self) -> None:
         """End the background thread. Keys are kept, but are not fetched any more."""
         self._closed = True
@@ -123,11 +141,11 @@ class RemoteJwks:
         self._held.begin(self._clock())
         try:
             answer = self._fetch(self._url)
-            self._held.succeed(parse_jwks(answer.document), answer.max_age)
+            self._held.succeed(parse_jwks(answer.document, self.profile), answer.max_age)
         except Exception as error:  # noqa: BLE001 - whatever it was, the keys held go on serving
-            self._held.fail(self._clock())
             # Of an exception that nobody planned only the name: nobody knows what is in its text.
-            cause = error if isinstance(error, SensosAuthError) else type(error).__name__
+            cause = str(error) if isinstance(error, SensosAuthError) else type(error).__name__
+            self._held.fail(self._clock(), cause)
             _logger.warning("could not refresh the keys from %s: %s", self._url, cause)
         with self._arrived:
             self._arrived.notify_all()

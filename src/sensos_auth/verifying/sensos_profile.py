@@ -1,6 +1,7 @@
 """The access tokens of a Sensos Auth service (:mod:`sensos_auth.model.access_token`), taken strictly."""
 
 import re
+from collections.abc import Set as AbstractSet
 
 from sensos_auth.model.access_token import TOKEN_TYPE
 from sensos_auth.model.lifetime import LONGEST_LIFETIME
@@ -20,9 +21,10 @@ class SensosProfile:
     good for several services lets each of them act as the caller at the others.
     """
 
-    algorithms: frozenset[str] = frozenset(ALGORITHMS)
+    algorithms: AbstractSet[str] = frozenset(ALGORITHMS)
     key_id = re.compile(r"[A-Za-z0-9_-]{1,64}")
-    token_types = frozenset({TOKEN_TYPE})
+    keys_may_name_no_algorithm = False
+    token_types: AbstractSet[str] = frozenset({TOKEN_TYPE})
     audience_lists = False
     longest_lifetime = LONGEST_LIFETIME
 

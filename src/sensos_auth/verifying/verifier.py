@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable
 from functools import lru_cache
 from hashlib import sha256
+from sys import intern
 
 from sensos_auth.model.errors import ConfigurationError
 from sensos_auth.model.scope import normalize_scope
@@ -52,7 +53,7 @@ class Verifier:
         self._issuer = issuer
         self._audience = audience
         self._keys = keys
-        self._revocations: Revocations = revocations or _NothingRevoked()
+        self._revocations = _NothingRevoked() if revocations is None else revocations
         self._profile = profile
         self._clock = clock
         self._verdicts = Verdicts(remembered_verdicts)
@@ -66,7 +67,7 @@ class Verifier:
         """
         if len(token) > LARGEST_TOKEN:
             raise InvalidToken("too large")
-        digest = sha256(token.encode("utf-8", "replace")).digest()
+        digest = sha256(token.encode("utf-8", "replace")).digest()  # what was replaced is refused when it is parsed
         verdict = self._verdicts.get(digest)
         if (
             verdict is None
@@ -97,7 +98,14 @@ class Verifier:
         generation = self._revocations.generation()
         if self._revocations.voids(profile.provenance_of(key.kid, claims)):
             raise InvalidToken("revoked")
-        caller = Caller(tenant_id, application_id, scopes, token_id, lifespan.expires_at, jws.payload)
+        caller = Caller(
+            tenant_id=intern(tenant_id),  # in thousands of verdicts, each name is there once
+            application_id=intern(application_id),
+            scopes=_shared(scopes),
+            token_id=token_id,
+            expires_at=lifespan.expires_at,
+            payload=jws.payload,
+        )
         return Verdict(caller, key, lifespan.begins_at, generation)
 
     def _check_signature(self, jws: CompactJws) -> VerificationKey:
@@ -142,3 +150,8 @@ class _NothingRevoked:
 @lru_cache(maxsize=1024)  # bounded: a gateway asks for whatever scopes its clients name
 def _scopes_of(scope: str) -> frozenset[str]:
     return frozenset(normalize_scope(scope).split())
+
+
+@lru_cache(maxsize=1024)
+def _shared(scopes: frozenset[str]) -> frozenset[str]:
+    return scopes
