@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Annotated
 
 import pytest
-from fastapi import APIRouter, Depends, FastAPI, WebSocket
+from fastapi import APIRouter, Depends, FastAPI, Security, WebSocket
 from starlette.testclient import TestClient
 from starlette.websockets import WebSocketDisconnect
 
@@ -20,7 +20,7 @@ UNAUTHORIZED = b'{"error":"Unauthorized","message":"Invalid or expired access to
 def _app(verifier: Verifier = VERIFIER) -> FastAPI:
     app = FastAPI()
     authentication = Authentication(app, verifier)
-    router = APIRouter(prefix="/router", dependencies=[Depends(authentication.requires("devices:write"))])
+    router = APIRouter(prefix="/router", dependencies=[authentication.require("devices:write")])
 
     @app.get("/open")
     def open_to_all() -> str:
@@ -32,11 +32,11 @@ def _app(verifier: Verifier = VERIFIER) -> FastAPI:
         return [caller.tenant_id, caller.application_id]
 
     @app.get("/read")
-    async def read(caller: Annotated[Caller, Depends(authentication.requires("devices:read"))]) -> str:
+    async def read(caller: Annotated[Caller, authentication.require("devices:read")]) -> str:
         return caller.tenant_id
 
     @app.get("/admin")
-    def admin(caller: Annotated[Caller, Depends(authentication.requires("devices:read admin"))]) -> str:
+    def admin(caller: Annotated[Caller, authentication.require("devices:read admin")]) -> str:
         return caller.tenant_id
 
     @app.post("/typed/{number}")
@@ -149,12 +149,31 @@ def test_openapi_shows_the_scheme(client: TestClient) -> None:
     protected = {path for path, item in document["paths"].items() if item.get("get", {}).get("security")}
     assert protected == {"/any", "/read", "/admin", "/router/x"}
     assert document["paths"]["/any"]["get"]["security"] == [{"bearerAuth": []}]
+    assert document["paths"]["/admin"]["get"]["security"] == [{"bearerAuth": ["devices:read", "admin"]}]
+
+
+def test_scopes_in_fastapis_own_way_are_demanded() -> None:
+    """Scopes that are named with FastAPI's Security count, those of a router and of its endpoint together."""
+    app = FastAPI()
+    caller = Authentication(app, VERIFIER).caller
+    router = APIRouter(dependencies=[Security(caller, scopes=["devices:read"])])
+
+    @router.get("/good")
+    def good(_: Annotated[Caller, Security(caller, scopes=["devices:write"])]) -> None: ...
+
+    @router.get("/lacking")
+    def lacking(_: Annotated[Caller, Security(caller, scopes=["admin"])]) -> None: ...
+
+    app.include_router(router)
+    with TestClient(app) as client:
+        assert client.get("/good", headers=GOOD).status_code == 200
+        assert client.get("/lacking", headers=GOOD).status_code == 403
 
 
 def test_scope_of_an_endpoint_must_be_one() -> None:
     """A misspelt scope is found when the application starts, not at a request."""
     with pytest.raises(InvalidInput):
-        Authentication(FastAPI(), VERIFIER).requires('a"b')
+        Authentication(FastAPI(), VERIFIER).require('a"b')
 
 
 def test_without_fastapi_the_error_says_what_to_install() -> None:

@@ -5,9 +5,16 @@ from http import HTTPStatus
 
 import msgspec
 
-from sensos_auth.verifying.errors import InsufficientScope, InvalidToken, MissingToken
+from sensos_auth.verifying.errors import (
+    InsufficientScope,
+    InvalidToken,
+    KeysUnavailable,
+    MissingToken,
+    RevocationsUnavailable,
+)
 
 RETRY_AFTER_SECONDS = 2
+REASONS = (MissingToken, InvalidToken, InsufficientScope, KeysUnavailable, RevocationsUnavailable)  # authenticate's
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +40,10 @@ def refusal_for(error: Exception) -> Refusal:
             return _refusal(
                 403,
                 "The access token lacks a scope that this request needs",
-                ("www-authenticate", f'Bearer error="insufficient_scope", scope="{error.scope}"'),
+                (
+                    "www-authenticate",
+                    'Bearer error="insufficient_scope"' + (f', scope="{error.scope}"' if error.scope else ""),
+                ),
             )
         case MissingToken():
             return _MISSING

@@ -1,0 +1,29 @@
+"""A service on aiohttp's server. Run: python -m aiohttp.web --port 8001 aiohttp_service:make_app."""
+
+import os
+
+from aiohttp import web
+
+from sensos_auth.verifying import RemoteJwks, Verifier
+from sensos_auth.verifying.aiohttp import authentication, require
+
+issuer = os.environ["SENSOS_AUTH_ISSUER"]
+keys = RemoteJwks(f"{issuer}/.well-known/jwks.json")
+keys.wait_until_ready()
+verifier = Verifier(issuer=issuer, audience=os.environ["SENSOS_AUTH_AUDIENCE"], keys=keys)
+
+
+async def whoami(request: web.Request) -> web.Response:
+    caller = request["caller"]
+    return web.json_response({"tenantId": caller.tenant_id, "applicationId": caller.application_id})
+
+
+@require("vehicles:read")
+async def vehicles(request: web.Request) -> web.Response:
+    return web.json_response([f"a vehicle of {request['caller'].tenant_id}"])
+
+
+def make_app(arguments: list[str]) -> web.Application:
+    app = web.Application(middlewares=[authentication(verifier)])
+    app.add_routes([web.get("/v1/whoami", whoami), web.get("/v1/vehicles", vehicles)])
+    return app
