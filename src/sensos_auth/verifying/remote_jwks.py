@@ -1,20 +1,19 @@
 """The keys that an issuer publishes at a URL, held in memory and kept fresh in the background."""
 
 import asyncio
-import ipaddress
 import logging
 import os
-import time
 import weakref
 from collections.abc import Callable
 from threading import Condition, Event, Thread
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from sensos_auth.model.errors import ConfigurationError, SensosAuthError
 from sensos_auth.model.signing_key import PUBLISHED_BEFORE_SIGNING
+from sensos_auth.verifying.boot_clock import seconds_since_boot
 from sensos_auth.verifying.errors import KeysUnavailable
 from sensos_auth.verifying.held_keys import HeldKeys, KeysHealth
+from sensos_auth.verifying.issuer_url import check_issuer_url
 from sensos_auth.verifying.jwks import parse_jwks
 from sensos_auth.verifying.keys import VerificationKey
 from sensos_auth.verifying.profile import Profile
@@ -54,13 +53,13 @@ class RemoteJwks:
         clock: Callable[[], float] | None = None,
         fetch: Callable[[str], "Fetched"] | None = None,
     ) -> None:
-        _check_url(url, allow_insecure_http=allow_insecure_http)
+        check_issuer_url(url, "the JWKS URL", allow_insecure_http=allow_insecure_http)
         if not 0 < longest_outage <= PUBLISHED_BEFORE_SIGNING:
             raise ConfigurationError(f"longest_outage is more than 0 and at most {PUBLISHED_BEFORE_SIGNING} seconds")
         self.profile = profile
         self._url = url
         self._fetch = fetch or _over_http
-        self._clock = clock or _seconds_since_boot
+        self._clock = clock or seconds_since_boot
         self._held = HeldKeys(longest_outage=longest_outage, now=self._clock())
         self._closed = False
         self._have_no_thread()
@@ -155,37 +154,6 @@ def _over_http(url: str) -> "Fetched":
     from sensos_auth.verifying.fetching import fetch  # noqa: PLC0415 - 10 MB that a verifier with local keys never needs
 
     return fetch(url)
-
-
-def _check_url(url: str, *, allow_insecure_http: bool) -> None:
-    try:
-        parts = urlsplit(url)
-        host = parts.hostname
-        _ = parts.port
-    except ValueError:
-        raise ConfigurationError("the JWKS URL is not a URL") from None
-    if not host:
-        raise ConfigurationError("the JWKS URL is not a URL with a host")
-    if parts.username is not None or parts.password is not None or parts.fragment:
-        raise ConfigurationError("the JWKS URL must have neither credentials nor a fragment")
-    if parts.scheme == "https" or (parts.scheme == "http" and (allow_insecure_http or _is_loopback(host))):
-        return
-    raise ConfigurationError("the JWKS URL must be https: whoever can exchange the keys on the way can make tokens")
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
-# On macOS CLOCK_MONOTONIC counts sleep; on Linux only CLOCK_BOOTTIME does.
-_CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
-
-
-def _seconds_since_boot() -> float:
-    return time.clock_gettime(_CLOCK)
 
 
 _instances: "weakref.WeakSet[RemoteJwks]" = weakref.WeakSet()
