@@ -1,0 +1,345 @@
+"""One token for a whole process, and one renewal of it in flight however many threads, event loops and tasks ask.
+
+A renewal runs in a thread of its own, so nobody's cancellation ends it for the others; whoever needs its outcome waits
+for a future. Rules, beside those of :mod:`~sensos_auth.client.held_token`:
+
+* a renewal that nobody waits for is one attempt. When it fails, the next one is due after a while, and callers get the
+  token that still serves: an outage costs them nothing;
+* a renewal that callers wait for, because no token serves, repeats its attempts until ``patience`` is over;
+* a caller with a token that still serves, in its last tenth, waits a moment at most, and not at all once an attempt
+  has failed;
+* a refusal (401) is final: with the same secret nobody asks again for a while.
+"""
+
+import asyncio
+import hashlib
+import logging
+import os
+import weakref
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from threading import Lock
+
+from sensos_auth.client.backoff import backoff, retry_after_seconds
+from sensos_auth.client.credentials import Credentials
+from sensos_auth.client.errors import CredentialsRefused, TokenServiceUnavailable
+from sensos_auth.client.held_token import NO_TOKEN, HeldToken, TokenState, hold
+from sensos_auth.client.sending import TokenRequest
+from sensos_auth.client.surroundings import Surroundings
+from sensos_auth.client.token_answer import TOKEN_PATH, Failed, Issued, NoAnswer, judge
+from sensos_auth.model.errors import ConfigurationError, SensosAuthError
+
+PATIENCE = 30.0
+_ATTEMPT = 10.0  # seconds for one request
+_GRACE = 1.0  # seconds that a caller waits longer than a renewal may take, to hear what became of it
+_MOMENT = 2.0  # seconds that a caller waits while the old token still serves
+_LONGEST_PAUSE = 10.0  # between attempts that somebody waits for
+_LONGEST_BACKGROUND_PAUSE = 60.0
+_REFUSAL_HOLDS = 30.0
+_FORCED_AT_ONCE = 5  # renewals because the API refused a token: so many at once,
+_FORCED_EVERY = 30.0  # and one more in so many seconds
+
+_logger = logging.getLogger("sensos_auth.client")
+
+Outcome = HeldToken | Failed
+
+
+@dataclass(eq=False, slots=True)
+class Flight:
+    """A renewal in flight. ``is_awaited``: somebody has no token that serves."""
+
+    is_awaited: bool
+    in_time: bool
+    began_at: float
+    outcome: "Future[Outcome]" = field(default_factory=Future)
+
+    def __post_init__(self) -> None:
+        self.outcome.set_running_or_notify_cancel()  # from now on nobody who waits can cancel it
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """What a caller waits for, how many seconds at most, and the token that serves if it does not come."""
+
+    flight: Flight
+    seconds: float
+    meanwhile: HeldToken | None
+
+
+class SharedToken:
+    """The token that all callers share. ``held`` may be read by any thread at any time."""
+
+    def __init__(
+        self, credentials: Credentials, base_url: str, surroundings: Surroundings, patience: float = PATIENCE
+    ) -> None:
+        self.held = NO_TOKEN
+        self.clock = surroundings.clock
+        self._credentials = credentials
+        self._base_url = base_url
+        self._surroundings = surroundings
+        self._patience = patience
+        self._lock = Lock()
+        self._flight: Flight | None = None
+        self._failures = 0
+        self._failing_since = 0.0
+        self._retry_at = float("-inf")  # for renewals that nobody waits for
+        self._not_before = float("-inf")  # what Retry-After asked for
+        self._refused: tuple[bytes, float] | None = None  # digest of the secret, and until when nobody asks again
+        self._forced = float(_FORCED_AT_ONCE)
+        self._forced_counted_at = self.clock()
+        _instances.add(self)
+
+    def get(self) -> HeldToken:
+        """Return a token that serves; waits when there is none. Raises what :meth:`_conclude` does."""
+        while isinstance(step := self._look(), Waiting):
+            if (held := self._conclude(step, _wait(step))) is not None:
+                return held
+        return step
+
+    async def get_async(self) -> HeldToken:
+        """Do what :meth:`get` does without blocking the event loop."""
+        while isinstance(step := self._look(), Waiting):
+            if (held := self._conclude(step, await _wait_async(step))) is not None:
+                return held
+        return step
+
+    def replace(self, refused: HeldToken) -> HeldToken | None:
+        """Return the token that takes the place of one that the API refused, or None when there is none to be had."""
+        step = self._force(refused)
+        outcome = _wait(step) if isinstance(step, Waiting) else step
+        return outcome if isinstance(outcome, HeldToken) else None
+
+    async def replace_async(self, refused: HeldToken) -> HeldToken | None:
+        """Do what :meth:`replace` does without blocking the event loop."""
+        step = self._force(refused)
+        outcome = await _wait_async(step) if isinstance(step, Waiting) else step
+        return outcome if isinstance(outcome, HeldToken) else None
+
+    def _look(self) -> HeldToken | Waiting:
+        now = self.clock()
+        with self._lock:
+            held = self.held  # read again: somebody may have renewed it meanwhile
+            state = held.state(now)
+            if state is TokenState.FRESH:
+                return held
+            meanwhile = held if held.is_usable(now) else None
+            if meanwhile is not None and self._flight is None and now < self._retry_at:
+                return meanwhile
+            is_failing = self._failures > 0
+            flight, is_new = self._join(is_awaited=meanwhile is None, in_time=state is TokenState.STALE, now=now)
+        if is_new:
+            self._launch(flight)
+        if meanwhile is None:
+            return Waiting(flight, self._patience + _GRACE, None)
+        seconds = min(flight.began_at + _MOMENT, held.expires_at) - now
+        if state is TokenState.STALE or is_failing or seconds <= 0:
+            return meanwhile
+        return Waiting(flight, seconds, meanwhile)
+
+    def _force(self, refused: HeldToken) -> HeldToken | Waiting | None:
+        now = self.clock()
+        with self._lock:
+            if self.held is not refused and self.held.is_usable(now):
+                return self.held
+            if self._flight is None and not self._may_force(now):
+                return None
+            flight, is_new = self._join(is_awaited=False, in_time=False, now=now)
+        if is_new:
+            self._launch(flight)
+        return Waiting(flight, self._patience + _GRACE, None)
+
+    def _may_force(self, now: float) -> bool:
+        # An API that refuses every token must not double everybody's requests.
+        self._forced = min(self._forced + (now - self._forced_counted_at) / _FORCED_EVERY, _FORCED_AT_ONCE)
+        self._forced_counted_at = now
+        if self._forced < 1:
+            return False
+        self._forced -= 1
+        return True
+
+    def _join(self, *, is_awaited: bool, in_time: bool, now: float) -> tuple[Flight, bool]:
+        flight = self._flight
+        if flight is not None:
+            flight.is_awaited = flight.is_awaited or is_awaited
+            return flight, False
+        self._flight = flight = Flight(is_awaited=is_awaited, in_time=in_time, began_at=now)
+        return flight, True
+
+    def _conclude(self, waiting: Waiting, outcome: Outcome | None) -> HeldToken | None:
+        """Return the token that the caller gets, or None to look again.
+
+        Raises CredentialsRefused, ConfigurationError or TokenServiceUnavailable.
+        """
+        if isinstance(outcome, HeldToken):
+            return outcome
+        if waiting.meanwhile is not None:
+            # It may have ended while the caller waited.
+            return waiting.meanwhile if waiting.meanwhile.is_usable(self.clock()) else None
+        raise self._error(outcome or Failed(f"no answer within {self._patience:g} s"))
+
+    def _error(self, failed: Failed) -> SensosAuthError:
+        if failed.is_refusal:
+            return CredentialsRefused(f"the token service refused the credentials (401): {failed.what}")
+        if failed.is_setting:
+            return ConfigurationError(failed.what)
+        now = self.clock()
+        since = now - self._failing_since if self._failures else 0.0
+        asked = f"; it asked to wait {self._not_before - now:.0f} s more" if self._not_before > now else ""
+        return TokenServiceUnavailable(
+            f"no access token from {self._base_url} for {since:.0f} s; at last: {failed.what}{asked}",
+            last=failed.what,
+            since=since,
+        )
+
+    def _launch(self, flight: Flight) -> None:
+        try:
+            self._surroundings.start(lambda: self._fly(flight))
+        except RuntimeError:  # no more threads, or the interpreter is ending
+            self._land(flight, Failed("no thread could be started"))
+
+    def _fly(self, flight: Flight) -> None:
+        try:
+            self._repeat_attempts(flight)
+        except BaseException as error:
+            self._land(flight, Failed(f"a defect: {type(error).__name__}"))
+            raise
+
+    def _repeat_attempts(self, flight: Flight) -> None:
+        give_up_at = flight.began_at + self._patience
+        attempts = 0
+        while True:
+            pause = self._not_before - self.clock()
+            if pause > 0 and flight.is_awaited and self.clock() + pause < give_up_at:
+                self._surroundings.sleep(pause)
+            elif pause > 0:
+                self._land(flight, Failed("it is too early to ask again"))
+                return
+            attempts += 1
+            outcome = self._attempt(flight, min(_ATTEMPT, max(give_up_at - self.clock(), 0.1)))
+            pause = backoff(attempts, _LONGEST_PAUSE, self._surroundings.random())
+            # Whoever joins from here on sees either a flight that goes on, or none.
+            may_go_on = isinstance(outcome, Failed) and not outcome.is_final and self.clock() + pause < give_up_at
+            if self._land(flight, outcome, unless_awaited=may_go_on):
+                return
+            self._surroundings.sleep(pause)
+
+    def _land(self, flight: Flight, outcome: Outcome, *, unless_awaited: bool = False) -> bool:
+        """End the flight, but not if it may go on and somebody waits for it; tell whether it ended."""
+        now = self.clock()
+        with self._lock:
+            if isinstance(outcome, HeldToken):
+                self.held = outcome
+                self._failures = 0
+                self._retry_at = self._not_before = float("-inf")
+                self._refused = None
+            else:
+                self._note(outcome, now)
+            if unless_awaited and flight.is_awaited:
+                return False
+            if self._flight is flight:
+                self._flight = None
+        if isinstance(outcome, Failed):
+            what = "the credentials were refused" if outcome.is_refusal else outcome.what
+            _logger.warning("no access token from %s: %s", self._base_url, what)
+        flight.outcome.set_result(outcome)
+        return True
+
+    def _note(self, failed: Failed, now: float) -> None:
+        if self._failures == 0:
+            self._failing_since = now
+        self._failures += 1
+        random = self._surroundings.random
+        asked = retry_after_seconds(failed.retry_after, self._surroundings.wall_now())
+        if asked > 0:
+            self._not_before = now + asked * (1 + 0.1 * random())  # not sooner, and not everybody at once
+        pause = _REFUSAL_HOLDS if failed.is_final else backoff(self._failures, _LONGEST_BACKGROUND_PAUSE, random())
+        self._retry_at = max(now + pause, self._not_before)
+
+    def _attempt(self, flight: Flight, seconds: float) -> Outcome:
+        try:
+            secret = self._credentials.current_secret()
+            if (known := self._known_refusal(secret)) is not None:
+                return known
+            outcome = self._ask(flight, secret, seconds)
+            if isinstance(outcome, Failed) and outcome.is_refusal:
+                changed = self._credentials.current_secret()
+                if changed != secret:  # it was rotated while we asked
+                    secret = changed
+                    outcome = self._ask(flight, secret, seconds)
+            if isinstance(outcome, Failed) and outcome.is_refusal:
+                self._refused = (_digest(secret), self.clock() + _REFUSAL_HOLDS)
+                return self._refusal(secret)
+        except ConfigurationError as error:
+            return Failed(str(error), is_final=True, is_setting=True)
+        except Exception as error:  # noqa: BLE001 - a vault's, whose text may hold anything
+            return Failed(f"the secret could not be obtained ({type(error).__name__})")
+        return outcome
+
+    def _ask(self, flight: Flight, secret: str, seconds: float) -> Outcome:
+        url = self._base_url + TOKEN_PATH
+        request = TokenRequest(url, self._credentials.tenant_id, self._credentials.application_id, secret)
+        asked_at = self.clock()
+        try:
+            answer = self._surroundings.send(request, seconds)
+        except NoAnswer as nothing:
+            return Failed(str(nothing), is_final=nothing.is_final)
+        except Exception as error:  # noqa: BLE001 - a defect or a strange proxy: the next attempt may do better
+            return Failed(type(error).__name__)
+        answered_at = self.clock()
+        match judge(answer):
+            case Issued(token, lifetime):
+                return hold(
+                    token,
+                    lifetime=lifetime,
+                    asked_at=asked_at,
+                    answered_at=answered_at,
+                    in_time=flight.in_time and not flight.is_awaited,
+                    random=self._surroundings.random(),
+                )
+            case failed:
+                return failed
+
+    def _known_refusal(self, secret: str) -> Failed | None:
+        if self._refused is None or self.clock() >= self._refused[1] or self._refused[0] != _digest(secret):
+            return None
+        return self._refusal(secret)
+
+    def _refusal(self, secret: str) -> Failed:
+        return Failed(self._credentials.where_to_look(secret), is_final=True, is_refusal=True)
+
+    def _after_fork(self) -> None:
+        self._lock = Lock()
+        self._flight = None  # its thread is in the other process
+        if self.held is not NO_TOKEN:
+            self.held = self.held.spread_again(self.clock(), self._surroundings.random())
+
+
+def _wait(waiting: Waiting) -> Outcome | None:
+    try:
+        return waiting.flight.outcome.result(waiting.seconds)
+    except TimeoutError:
+        return None
+
+
+async def _wait_async(waiting: Waiting) -> Outcome | None:
+    outcome = asyncio.wrap_future(waiting.flight.outcome)
+    try:
+        await asyncio.wait({outcome}, timeout=waiting.seconds)
+        return outcome.result() if outcome.done() else None
+    finally:
+        outcome.cancel()  # this caller's own; the flight goes on
+
+
+def _digest(secret: str) -> bytes:
+    return hashlib.sha256(secret.encode()).digest()
+
+
+_instances: "weakref.WeakSet[SharedToken]" = weakref.WeakSet()
+
+
+def _after_fork_in_child() -> None:
+    for instance in _instances:
+        instance._after_fork()  # noqa: SLF001 - this module's own
+
+
+os.register_at_fork(after_in_child=_after_fork_in_child)
