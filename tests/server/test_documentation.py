@@ -14,6 +14,7 @@ from sensos_auth.server import documentation
 from sensos_auth.server.draining import Drain
 from sensos_auth.server.log_sink import LogSink
 from sensos_auth.server.serving import prepare
+from sensos_auth.server.verify_endpoint import PATH as VERIFY_PATH
 from sensos_auth.server.worker import service as service_of
 from tests.running_service import ENDPOINT_PATH, JWKS_PATH, TOKEN_PATH, ExampleApplication, RunningService
 from tests.server.contract import JSON_TYPE, ask, token_body
@@ -126,6 +127,12 @@ def _answers(service: RunningService, application: ExampleApplication) -> dict[t
         (JWKS_PATH, "get", "304"): request_bytes("GET", JWKS_PATH, [("If-None-Match", etag)]),
         (ENDPOINT_PATH, "get", "200"): request_bytes("GET", ENDPOINT_PATH, [("Authorization", f"Bearer {token}")]),
         (ENDPOINT_PATH, "get", "401"): request_bytes("GET", ENDPOINT_PATH),
+        (VERIFY_PATH, "get", "200"): request_bytes("GET", VERIFY_PATH, [("Authorization", f"Bearer {token}")]),
+        (VERIFY_PATH, "get", "400"): request_bytes("GET", f"{VERIFY_PATH}?scope="),
+        (VERIFY_PATH, "get", "401"): request_bytes("GET", VERIFY_PATH),
+        (VERIFY_PATH, "get", "403"): request_bytes(
+            "GET", f"{VERIFY_PATH}?scope=never", [("Authorization", f"Bearer {token}")]
+        ),
     }
     for path in (JWKS_PATH, "/healthz", "/readyz"):
         sent[path, "get", "200"] = request_bytes("GET", path)

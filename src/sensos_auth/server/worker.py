@@ -14,7 +14,14 @@ from sensos_auth.registry import Registry, open_registry
 from sensos_auth.registry.credentials import SqliteCredentialReader
 from sensos_auth.registry.location import database_url
 from sensos_auth.registry.sqlite import SqliteDatabase
-from sensos_auth.server import documentation, example_api, health_endpoints, jwks_endpoint, token_endpoint
+from sensos_auth.server import (
+    documentation,
+    example_api,
+    health_endpoints,
+    jwks_endpoint,
+    token_endpoint,
+    verify_endpoint,
+)
 from sensos_auth.server.access_log import AccessLog
 from sensos_auth.server.asgi import Receive, Scope, Send
 from sensos_auth.server.draining import Drain
@@ -49,6 +56,7 @@ def service(registry: Registry, environment: Mapping[str, str], sink: LogSink, d
         health_endpoints.ALIVE_PATH: health_endpoints.alive,
         health_endpoints.READY_PATH: health_endpoints.ReadyEndpoint(keyring, utc_seconds, drain),
         example_api.PATH: example_api.example_api(verifier),
+        verify_endpoint.PATH: verify_endpoint.VerifyEndpoint(verifier),
         documentation.DESCRIPTION_PATH: documentation.description,
         documentation.PAGE_PATH: documentation.page,
     }
