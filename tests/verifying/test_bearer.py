@@ -8,9 +8,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sensos_auth.model.errors import RegistryUnavailable
-from sensos_auth.verifying import InsufficientScope, InvalidToken, KeysUnavailable, MissingToken, Verifier, authenticate
+from sensos_auth.model.revocation import Provenance
+from sensos_auth.verifying import (
+    InsufficientScope,
+    InvalidToken,
+    KeysUnavailable,
+    LocalJwks,
+    MissingToken,
+    RevocationsUnavailable,
+    Verifier,
+    authenticate,
+)
 from sensos_auth.verifying.bearer import bearer_token
-from tests.verifying.issued import APPLICATION, AUDIENCE, GOOD_TOKEN, ISSUER, KEY, VERIFIER
+from tests.verifying.issued import APPLICATION, AUDIENCE, GOOD_TOKEN, ISSUER, KEY, NOW, VERIFIER, jwks_of
 
 
 @pytest.mark.parametrize("value", [f"Bearer {GOOD_TOKEN}", f"Bearer {GOOD_TOKEN}".encode()], ids=["str", "bytes"])
@@ -110,6 +120,24 @@ def test_g16_whatever_breaks_lets_nobody_in(error: type[Exception], caplog: pyte
     assert error.__name__ in record.getMessage()
     assert "test_bearer.py" in record.getMessage()
     assert not set(GOOD_TOKEN.split(".")) & set(caplog.text.replace(".", " ").split())
+
+
+def test_missing_news_of_revocations_are_passed_on(caplog: pytest.LogCaptureFixture) -> None:
+    """RevocationsUnavailable is no defect: it is passed on, and not logged for each request."""
+
+    class Silent:
+        def generation(self) -> Never:
+            raise RevocationsUnavailable("too old")
+
+        def voids(self, token: Provenance) -> bool:
+            raise AssertionError(token)
+
+    verifier = Verifier(
+        issuer=ISSUER, audience=AUDIENCE, keys=LocalJwks(jwks_of(KEY)), revocations=Silent(), clock=lambda: NOW
+    )
+    with pytest.raises(RevocationsUnavailable):
+        authenticate(verifier, [f"Bearer {GOOD_TOKEN}"])
+    assert caplog.records == []
 
 
 @given(st.lists(st.binary() | st.text() | st.binary().map(lambda data: b"Bearer " + data), max_size=3))

@@ -33,6 +33,11 @@ def _reason(answer: Answer) -> str:
         ("max-age = 7", 7),
         ('max-age="9"', 9),
         ("no-store", 0),
+        ("no-cache", 0),
+        ("max-age=300, no-cache", 0),
+        ("No-Cache", 0),
+        ("x-no-store", None),
+        ("no-storexx, max-age=4", 4),
         ("s-maxage=60", None),
         ("x-max-age=60", None),
         ("max-age=-1", None),
@@ -49,6 +54,13 @@ def test_document_and_max_age_come_back(cache_control: str, max_age: int | None)
     assert server.paths == ["/jwks.json"]
     assert server.headers["accept-encoding"] == "identity"
     assert "authorization" not in server.headers
+
+
+@pytest.mark.parametrize(("age", "left"), [("100", 200), ("300", 0), ("99999", 0), ("-5", 300), ("x", 300), ("", 300)])
+def test_time_in_caches_on_the_way_counts(age: str, left: int) -> None:
+    """RFC 9111 section 4.2: what a cache held for a while is fresh for the rest only."""
+    with serving(document("{}", Cache_Control="max-age=300", Age=age)) as server:
+        assert fetch(server.url).max_age == left
 
 
 def test_f06_largest_document_is_256_kib() -> None:

@@ -1,3 +1,4 @@
+import json
 from itertools import pairwise
 
 import pytest
@@ -5,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sensos_auth.verifying import KeysUnavailable, parse_jwks
-from sensos_auth.verifying.held_keys import COOLDOWN, LONGEST_REFRESH, SHORTEST_REFRESH, HeldKeys
-from tests.verifying.issued import KEY, jwks_of
+from sensos_auth.verifying.held_keys import COOLDOWN, LONGEST_REFRESH, SHORTEST_REFRESH, HeldKeys, KeysHealth
+from tests.verifying.issued import KEY, IssuingKey, jwks_of
 
 KEYS = parse_jwks(jwks_of(KEY).encode())
 KID = KEY.pair.kid
@@ -76,6 +77,44 @@ def test_keys_come_back_after_an_outage() -> None:
     assert held.find(KID, 2010.0 + DAY) is KEYS[KID]
     held.fail(2010.0 + DAY, "down")
     assert held.due_at == 2011.0 + DAY
+
+
+def test_unchanged_key_stays_the_same_object() -> None:
+    """A refresh brings the same object for a key that has not changed, and another one for a key that has."""
+    held = _held(1000.0)
+    held.begin(1240.0)
+    held.succeed(parse_jwks(jwks_of(IssuingKey(), KEY).encode()), 300)
+    assert held.find(KID, 1240.0) is KEYS[KID]
+    other = json.dumps({"keys": [IssuingKey().jwk | {"kid": KID}]})
+    held.begin(1480.0)
+    held.succeed(parse_jwks(other.encode()), 300)
+    assert held.find(KID, 1480.0) is not KEYS[KID]
+
+
+def test_health_before_the_first_fetch() -> None:
+    """Nothing is held, and nothing has failed yet."""
+    health = HeldKeys(longest_outage=DAY, now=5.0).health(7.0)
+    assert health == KeysHealth(usable=False, confirmed_ago=None, failing_for=None, last_error=None, key_ids=())
+
+
+def test_z70_health_tells_of_an_outage() -> None:
+    """How old the keys are, since when fetches fail and why the last one did; all is well after a good one."""
+    held = _held(1000.0)
+    assert held.health(1010.0) == KeysHealth(
+        usable=True, confirmed_ago=10.0, failing_for=None, last_error=None, key_ids=(KID,)
+    )
+    for at, error in ((1240.0, "status 500"), (1250.0, "ConnectError")):
+        held.begin(at)
+        held.fail(at, error)
+    assert held.health(1300.0) == KeysHealth(
+        usable=True, confirmed_ago=300.0, failing_for=60.0, last_error="ConnectError", key_ids=(KID,)
+    )
+    assert not held.health(1000.0 + DAY).usable
+    held.begin(1400.0)
+    held.succeed(KEYS, 300)
+    assert held.health(1400.0) == KeysHealth(
+        usable=True, confirmed_ago=0.0, failing_for=None, last_error=None, key_ids=(KID,)
+    )
 
 
 def test_f04_unknown_key_id_makes_a_fetch_due_after_the_cooldown() -> None:

@@ -1,7 +1,15 @@
 import pytest
 
 from sensos_auth.model.errors import RegistryUnavailable
-from sensos_auth.verifying import InsufficientScope, InvalidToken, KeysUnavailable, MissingToken, Refusal, refusal_for
+from sensos_auth.verifying import (
+    InsufficientScope,
+    InvalidToken,
+    KeysUnavailable,
+    MissingToken,
+    Refusal,
+    RevocationsUnavailable,
+    refusal_for,
+)
 
 UNAUTHORIZED = b'{"error":"Unauthorized","message":"Invalid or expired access token"}'
 
@@ -36,7 +44,13 @@ def test_insufficient_scope_names_the_scope_needed() -> None:
 
 
 @pytest.mark.parametrize(
-    "error", [KeysUnavailable("secret text"), RegistryUnavailable("secret text"), KeyError("secret text")]
+    "error",
+    [
+        KeysUnavailable("secret text"),
+        RevocationsUnavailable("secret text"),
+        RegistryUnavailable("secret text"),
+        KeyError("secret text"),
+    ],
 )
 def test_everything_else_is_not_now(error: Exception) -> None:
     """No keys, and any error that verification does not know, is 503 with a time to come back, and no word of it."""

@@ -1,7 +1,9 @@
 import asyncio
 import gc
+import json
 import logging
 import os
+import random
 import signal
 import threading
 import time
@@ -11,9 +13,12 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from sensos_auth.issuing.minting import base64url
 from sensos_auth.model.errors import ConfigurationError
-from sensos_auth.verifying import KeysUnavailable, RemoteJwks, Verifier
+from sensos_auth.verifying import ForeignIssuer, InvalidToken, KeysUnavailable, RemoteJwks, Verifier
 from sensos_auth.verifying.fetching import Fetched, FetchFailed
+from tests.verifying.foreign import ForeignKey
+from tests.verifying.foreign import jwks_of as foreign_jwks_of
 from tests.verifying.issued import AUDIENCE, GOOD_TOKEN, ISSUER, KEY, NOW, IssuingKey, good_claims, jwks_of
 from tests.verifying.jwks_server import Answer, document, serving
 
@@ -202,6 +207,89 @@ def test_f04_flood_of_unknown_key_ids_is_one_fetch() -> None:
             time.sleep(0.1)
             assert lost == set()
             assert len(server.paths) == 2
+
+
+def test_f04_ten_thousand_tokens_under_invented_key_ids_are_one_fetch_in_each_cooldown() -> None:
+    """Through a verifier, over three cooldowns: one fetch each. Good tokens never notice."""
+    issuer = Issuer()
+    with issuer.keys() as keys:
+        keys.wait_until_ready()
+        verifier = Verifier(issuer=ISSUER, audience=AUDIENCE, keys=keys, clock=lambda: NOW)
+        signature = GOOD_TOKEN.rpartition(".")[2]
+        claims = GOOD_TOKEN.split(".")[1]
+        for _ in range(3):
+            issuer.pass_time(keys, 31)
+            for n in range(3334):
+                header = json.dumps(KEY.header(kid=f"{random.getrandbits(128):x}")).encode()
+                with pytest.raises(InvalidToken):
+                    verifier.verify(f"{base64url(header).decode()}.{claims}.{signature}")
+                if n % 100 == 0:
+                    assert verifier.verify(GOOD_TOKEN).token_id
+            eventually(lambda: issuer.fetches[-1] == issuer.now)
+        time.sleep(0.05)
+        assert issuer.fetches == [1000.0, 1031.0, 1062.0, 1093.0]
+
+
+def test_refresh_can_be_asked_for() -> None:
+    """Whoever hears that a key was revoked has the set fetched once: now, or when the cooldown is over."""
+    issuer = Issuer(jwks=jwks_of(KEY, NEXT))
+    with issuer.keys() as keys:
+        keys.wait_until_ready()
+        issuer.jwks = jwks_of(NEXT)
+        issuer.now += 10
+        for _ in range(100):
+            keys.refresh_soon()
+        time.sleep(0.05)
+        assert issuer.fetches == [1000.0]
+        issuer.pass_time(keys, 20)
+        eventually(lambda: keys.find(KID) is None)
+        issuer.now += 31
+        for _ in range(100):
+            keys.refresh_soon()
+        eventually(lambda: len(issuer.fetches) == 3)
+        assert issuer.fetches == [1000.0, 1030.0, 1061.0]
+
+
+def test_refresh_that_is_asked_for_starts_the_thread() -> None:
+    """It works on one that was never used."""
+    issuer = Issuer()
+    with issuer.keys() as keys:
+        keys.refresh_soon()
+        keys.wait_until_ready()
+        assert issuer.fetches == [1000.0]
+
+
+def test_z70_health_tells_of_an_outage(caplog: pytest.LogCaptureFixture) -> None:
+    """The report names the key IDs, how old they are, and in a few words what is wrong: never the exception's text."""
+    issuer = Issuer()
+    with issuer.keys() as keys:
+        assert not keys.health().usable
+        keys.wait_until_ready()
+        assert (keys.health().usable, keys.health().key_ids) == (True, (KID,))
+        issuer.jwks = RuntimeError("secret text")
+        issuer.pass_time(keys, 240)
+        eventually(lambda: keys.health().last_error is not None)
+        issuer.now += 5
+        health = keys.health()
+        assert (health.usable, health.confirmed_ago, health.failing_for) == (True, 245.0, 5.0)
+        assert health.last_error == "RuntimeError"
+        assert "secret" not in caplog.text + repr(health)
+        issuer.jwks = jwks_of(KEY)
+        issuer.pass_time(keys, 30)
+        eventually(lambda: keys.health().last_error is None)
+        assert keys.health().failing_for is None
+
+
+def test_foreign_keys_are_taken_with_their_profile() -> None:
+    """A remote JWKS reads keys as its profile says."""
+    foreign = ForeignKey("ES384", kid="a+b/c=")
+    issuer = Issuer(jwks=foreign_jwks_of(foreign))
+    profile = ForeignIssuer(algorithms={"ES384"})
+    with remote(URL, clock=issuer.clock, fetch=issuer.fetch, profile=profile) as keys:
+        keys.wait_until_ready()
+        assert keys.find("a+b/c=") is not None
+    with issuer.keys() as keys, pytest.raises(KeysUnavailable):
+        keys.wait_until_ready(0.05)
 
 
 def test_f04_invented_key_id_costs_the_sender_nothing_but_a_refusal() -> None:
