@@ -46,10 +46,10 @@ class SensosProfile:
         """Return what revocations are held against, for claims that :meth:`identity_of` took."""
         return Provenance(
             kid=kid,
-            token_id=text_claim(claims, "jti", TOKEN_ID),
-            tenant_id=text_claim(claims, "tenant_id", IDENTIFIER),
-            application_id=text_claim(claims, "client_id", IDENTIFIER),
-            credential_id=text_claim(claims, "credential_id", IDENTIFIER),
+            token_id=str(claims["jti"]),
+            tenant_id=str(claims["tenant_id"]),
+            application_id=str(claims["client_id"]),
+            credential_id=str(claims["credential_id"]),
             version=_version(claims),
         )
 
