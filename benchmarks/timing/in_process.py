@@ -45,7 +45,7 @@ class InProcess:
         configure_logging(sink)
         prepare(environment)
         sink.start()
-        self._service = service(open_registry(database_url(environment)), environment, sink, Drain())
+        self._service = service(open_registry(database_url(environment)), environment, sink, Drain()).envelope
         self._expected: tuple[object, ...] | None = None
 
     async def measure(self, request: Call) -> int:

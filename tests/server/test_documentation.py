@@ -173,7 +173,7 @@ def test_g15_every_served_path_is_described(tmp_path: Path, document: dict[str, 
     environment = {"SENSOS_AUTH_DATA_DIR": str(tmp_path / "data")}
     prepare(environment)
     registry = open_registry(database_url(environment))
-    envelope = service_of(registry, environment, LogSink(), Drain())
+    envelope = service_of(registry, environment, LogSink(), Drain()).envelope
     registry.close()
     assert set(envelope._endpoints) == {*document["paths"], documentation.DESCRIPTION_PATH, documentation.PAGE_PATH}
 

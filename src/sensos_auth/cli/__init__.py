@@ -15,7 +15,7 @@ _COMMANDS = {
     "applications": ("sensos_auth.cli.applications:applications", "Applications: create, list, disable, enable."),
     "secrets": ("sensos_auth.cli.secrets:secrets", "Application secrets: create, list, revoke."),
     "keys": ("sensos_auth.cli.keys:keys", "Signing keys: list, rotate, revoke."),
-    "tokens": ("sensos_auth.cli.tokens:tokens", "Access tokens: inspect."),
+    "tokens": ("sensos_auth.cli.tokens:tokens", "Access tokens: inspect, revoke."),
     "probe": ("sensos_auth.cli.probe:probe", "Send bad requests to a service of yours, and report what got through."),
     "doctor": ("sensos_auth.cli.doctor:doctor", "Say what is wrong with this configuration, and how to mend it."),
 }

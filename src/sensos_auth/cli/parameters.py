@@ -6,6 +6,7 @@ from sensos_auth.model.application_secret import PREFIX
 from sensos_auth.model.lifetime import LONGEST_LIFETIME
 
 _LONGEST_IDENTIFIER = 100
+_LONGEST_TOKEN_ID = 64
 
 
 class Identifier(click.ParamType[str]):
@@ -22,7 +23,22 @@ class Identifier(click.ParamType[str]):
         return value
 
 
+class TokenIdentifier(click.ParamType[str]):
+    """A token ID (claim ``jti``), as far as its form tells."""
+
+    name = "jti"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the value; fails for what cannot be a token ID, without repeating it."""
+        if value.startswith("eyJ") or value.count(".") > 1:
+            self.fail("this is an access token and belongs to no command line; pass it on standard input", param, ctx)
+        if not 0 < len(value) <= _LONGEST_TOKEN_ID or not all("!" <= character <= "~" for character in value):
+            self.fail(f"a token ID has 1 to {_LONGEST_TOKEN_ID} printable characters without spaces", param, ctx)
+        return value
+
+
 IDENTIFIER = Identifier()
+TOKEN_ID = TokenIdentifier()
 
 lifetime_option = click.option(
     "--lifetime",

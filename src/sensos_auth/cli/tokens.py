@@ -3,37 +3,46 @@
 import json
 import os
 from dataclasses import dataclass
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 import click
 
 from sensos_auth.cli.failing import Refused
-from sensos_auth.cli.opening import registry_view
-from sensos_auth.cli.parameters import example, json_option
-from sensos_auth.cli.printing import from_now, print_json
+from sensos_auth.cli.opening import actor, opened_registry, registry_view
+from sensos_auth.cli.parameters import TOKEN_ID, example, json_option
+from sensos_auth.cli.printing import from_now, iso_time, print_json, print_thing
 from sensos_auth.issuing.configuration import token_settings
 from sensos_auth.model.errors import InvalidInput
+from sensos_auth.model.revocation import Provenance
 from sensos_auth.registry import View
+from sensos_auth.registry.revocations import is_void, revocations_version, revoke_token
 from sensos_auth.registry.signing_keys import list_signing_keys
 from sensos_auth.verifying import InvalidToken, LocalJwks, Verifier
 from sensos_auth.verifying.compact_jws import LARGEST_TOKEN, parse_compact_jws
 from sensos_auth.verifying.strict_json import parse_object
 
+if TYPE_CHECKING:
+    from sensos_auth.cli.printing import Members
 
-@click.group(epilog=example("tokens inspect < token.txt"))
+_token_file = click.option(
+    "--file", type=click.File("rb"), default="-", help="The file that holds the token.  [default: stdin]"
+)
+
+
+@click.group(epilog=example("tokens inspect < token.txt", "tokens revoke < token.txt"))
 def tokens() -> None:
-    """Access tokens: look into one."""
+    """Access tokens: look into one, revoke one."""
 
 
 @tokens.command(epilog=example("tokens inspect < token.txt", "tokens inspect --file token.txt --json"))
-@click.option("--file", type=click.File("rb"), default="-", help="The file that holds the token.  [default: stdin]")
+@_token_file
 @json_option
 def inspect(*, file: BinaryIO, as_json: bool) -> None:
     """Print the header and the claims of an access token, and whether it is accepted now.
 
-    It is judged by the signing keys of this registry and by SENSOS_AUTH_ISSUER and SENSOS_AUTH_AUDIENCE. Exit status
-    1 if it is not accepted. The token is not an argument, where the list of processes and the shell's history would
-    show it.
+    It is judged by the signing keys and the revocations of this registry, and by SENSOS_AUTH_ISSUER and
+    SENSOS_AUTH_AUDIENCE. Exit status 1 if it is not accepted. The token is not an argument, where the list of
+    processes and the shell's history would show it.
     """
     token = _read_token(file)
     try:
@@ -57,10 +66,92 @@ def inspect(*, file: BinaryIO, as_json: bool) -> None:
         click.get_current_context().exit(1)
 
 
+# A token ID may begin with a hyphen, which is why it is asked for as --token-id=JTI in the example.
+@tokens.command(epilog=example("tokens revoke < token.txt", "tokens revoke --token-id=JTI"))
+@_token_file
+@click.option("--token-id", type=TOKEN_ID, metavar="JTI", help="Its claim jti, for who has no more of it than a log.")
+@json_option
+def revoke(*, file: BinaryIO, token_id: str | None, as_json: bool) -> None:
+    """Have an access token refused from now on, by every verifier within a second.
+
+    Nothing else of its application is touched, which gets a new one with its next request. Of the token itself,
+    signature and issuer are checked first, and one that has expired needs no revoking. With --token-id nothing can be
+    checked, and the ID is remembered for a day.
+    """
+    with opened_registry() as registry:
+        if token_id is not None:
+            subject = _Subject(token_id)
+        else:
+            token = _read_token(file)
+            with registry.view() as view:
+                subject = _subject_of(token, view)
+                if subject.expires_at is not None and subject.expires_at <= view.now:
+                    _print_revoked(subject, "expired", as_json=as_json)
+                    return
+        with registry.change(actor()) as change:
+            revoke_token(
+                change,
+                subject.token_id,
+                expires_at=subject.expires_at,
+                tenant_id=subject.tenant_id,
+                application_id=subject.application_id,
+            )
+    _print_revoked(subject, "revoked", as_json=as_json)
+
+
+@dataclass(frozen=True, slots=True)
+class _Subject:
+    token_id: str
+    expires_at: int | None = None
+    tenant_id: str | None = None
+    application_id: str | None = None
+
+
+def _subject_of(token: str, view: View) -> _Subject:
+    """Return what the token says of itself, once it is certain that this issuer signed it; raises Refused."""
+    issuer = token_settings(os.environ).issuer
+    jwks = [json.loads(key.public_jwk) for key in list_signing_keys(view)]
+    try:
+        jws = parse_compact_jws(token)
+        claims = parse_object(jws.payload)
+        key = LocalJwks(json.dumps({"keys": jwks})).find(str(jws.header.get("kid"))) if jwks else None
+    except (InvalidToken, ValueError):
+        raise Refused("this is not an access token: look at it with tokens inspect") from None
+    if key is None or not key.verifies(jws):
+        raise Refused("no signing key of this registry, past or present, signed this token: nothing is revoked")
+    if claims.get("iss") != issuer:
+        raise Refused("the token is of another issuer than SENSOS_AUTH_ISSUER: nothing is revoked")
+    return _Subject(str(claims["jti"]), int(str(claims["exp"])), str(claims["tenant_id"]), str(claims["client_id"]))
+
+
+def _print_revoked(subject: _Subject, state: str, *, as_json: bool) -> None:
+    members: Members = {
+        "tokenId": subject.token_id,
+        "tenantId": subject.tenant_id,
+        "applicationId": subject.application_id,
+        "state": state,
+        "expiresAt": iso_time(subject.expires_at),
+    }
+    print_thing(members, as_json=as_json)
+    if state == "expired" and not as_json:
+        click.echo("\nThe token has expired: no verifier accepts it, and there is nothing to revoke.")
+
+
 @dataclass(frozen=True, slots=True)
 class _Verdict:
     accepted: bool
     reason: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Revocations:
+    view: View
+
+    def generation(self) -> int:
+        return revocations_version(self.view)
+
+    def voids(self, token: Provenance) -> bool:
+        return is_void(self.view, token)
 
 
 def _judge(token: str, view: View) -> _Verdict:
@@ -68,8 +159,13 @@ def _judge(token: str, view: View) -> _Verdict:
     if not published:
         return _Verdict(accepted=False, reason="this registry publishes no signing key")
     settings = token_settings(os.environ)
-    keys = LocalJwks(json.dumps({"keys": published}))
-    verifier = Verifier(issuer=settings.issuer, audience=settings.audience, keys=keys, clock=lambda: view.now)
+    verifier = Verifier(
+        issuer=settings.issuer,
+        audience=settings.audience,
+        keys=LocalJwks(json.dumps({"keys": published})),
+        revocations=_Revocations(view),
+        clock=lambda: view.now,
+    )
     try:
         verifier.verify(token)
     except InvalidToken as error:

@@ -10,6 +10,7 @@ from sensos_auth.model.errors import ConfigurationError, InvalidInput
 from sensos_auth.model.lifetime import DEFAULT_LIFETIME, LONGEST_LIFETIME, checked_lifetime
 from sensos_auth.model.signing_key import Algorithm, checked_algorithm
 from sensos_auth.registry import Registry
+from sensos_auth.registry.feed_keys import list_feed_keys
 from sensos_auth.registry.location import data_folder, home_expanded
 from sensos_auth.registry.signing_keys import list_signing_keys, sealed_private_key
 
@@ -69,14 +70,14 @@ def master_key_file(environment: Mapping[str, str]) -> Path:
 
 
 def obtain_master_key(registry: Registry, environment: Mapping[str, str]) -> MasterKey:
-    """Return the master key of this deployment; makes its file while the registry holds no signing key yet.
+    """Return the master key of this deployment; makes its file while the registry holds no key yet.
 
     Raises ConfigurationError when it is missing, unreadable, or not the one that the registry's keys are sealed with.
     """
     with registry.view() as view:
-        keys = list_signing_keys(view)
-        sealed = {key.kid: sealed_private_key(view, key.kid) for key in keys}
-    master_key = _configured_master_key(environment, may_be_made=not keys)
+        sealed = {key.kid: sealed_private_key(view, key.kid) for key in list_signing_keys(view)}
+        sealed |= {key.kid: key.sealed_private_key for key in list_feed_keys(view)}
+    master_key = _configured_master_key(environment, may_be_made=not sealed)
     for kid, private_key in sealed.items():
         if private_key is not None:
             master_key.open(kid, private_key)

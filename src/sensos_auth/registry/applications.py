@@ -4,8 +4,10 @@ from sensos_auth.model.application import Application
 from sensos_auth.model.errors import NotFound
 from sensos_auth.model.identifiers import is_identifier, new_application_id
 from sensos_auth.model.lifetime import checked_lifetime
+from sensos_auth.model.revocation import RevocationKind
 from sensos_auth.model.scope import normalize_scope
 from sensos_auth.model.tenant import checked_name
+from sensos_auth.registry.revocations import void_tokens
 from sensos_auth.registry.tenants import get_tenant
 from sensos_auth.registry.transactions import Change, View
 
@@ -77,7 +79,10 @@ def list_applications(
 
 
 def disable_application(change: Change, application_id: str) -> Application:
-    """Refuse the application from now on. Disabling twice changes nothing. Raises NotFound."""
+    """Refuse the application from now on, and void the tokens that it has. Raises NotFound.
+
+    Disabling twice is no mistake: it voids again, also what was issued before this registry kept revocations.
+    """
     return _set_disabled(change, application_id, disabled=True)
 
 
@@ -94,6 +99,9 @@ def _set_disabled(change: Change, application_id: str, *, disabled: bool) -> App
             change.connection, application_id=application_id, disabled_at=disabled_at
         )
         change.statements.repeat_application_in_its_secrets(change.connection, application_id=application_id)
-    action = "application.disabled" if disabled else "application.enabled"
-    change.record(action, application_id, tenant_id=application.tenant_id)
+    if disabled:
+        void_tokens(change, RevocationKind.APPLICATION, application_id)
+        change.record("application.disabled", application_id, tenant_id=application.tenant_id, tokens="void")
+    else:
+        change.record("application.enabled", application_id, tenant_id=application.tenant_id)
     return get_application(change, application_id)

@@ -15,8 +15,11 @@ class Database(Protocol):
 
     driver: Driver
 
-    def write(self) -> AbstractContextManager[Any]:
-        """Return a transaction that excludes other writers, commits at the end and rolls back on an exception."""
+    def write(self, *, is_losable: bool = False) -> AbstractContextManager[Any]:
+        """Return a transaction that excludes other writers, commits at the end and rolls back on an exception.
+
+        What it wrote is on the disk when the block has ended; with ``is_losable`` it may be lost with the power.
+        """
 
     def read(self) -> AbstractContextManager[Any]:
         """Return a transaction that sees one state of the registry from beginning to end."""

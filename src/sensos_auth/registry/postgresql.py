@@ -27,11 +27,13 @@ class PostgresqlDatabase:
             )
 
     @contextmanager
-    def write(self) -> Iterator[psycopg.Connection[tuple[Any, ...]]]:
+    def write(self, *, is_losable: bool = False) -> Iterator[psycopg.Connection[tuple[Any, ...]]]:
         """Return a transaction that changes the database."""
         # Writers queue here, migrations among them, and so commit in version order.
         with _errors(), self._connection.transaction():
             self._connection.execute("SELECT pg_advisory_xact_lock(%s)", (_WRITERS_LOCK,))
+            if is_losable:
+                self._connection.execute("SET LOCAL synchronous_commit = off")
             yield self._connection
 
     @contextmanager

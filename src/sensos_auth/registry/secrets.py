@@ -5,7 +5,9 @@ from typing import NamedTuple
 from sensos_auth.model.application_secret import Secret, digest, new_secret
 from sensos_auth.model.errors import InvalidInput, NotFound
 from sensos_auth.model.identifiers import is_identifier, new_secret_id
+from sensos_auth.model.revocation import RevocationKind
 from sensos_auth.registry.applications import get_application
+from sensos_auth.registry.revocations import void_tokens
 from sensos_auth.registry.transactions import Change, View
 
 _LONGEST_EXPIRY = 100 * 365 * 86_400
@@ -76,16 +78,22 @@ def list_secrets(view: View, application_id: str, *, after: str | None = None, l
     return [Secret(*row) for row in rows]
 
 
-def revoke_secret(change: Change, secret_id: str) -> Secret:
-    """Refuse the secret from now on, for ever. Revoking twice changes nothing. Raises NotFound."""
+def revoke_secret(change: Change, secret_id: str, *, with_tokens: bool = False) -> Secret:
+    """Refuse the secret from now on, for ever; ``with_tokens``, also the tokens that were obtained with it.
+
+    Revoking twice changes nothing, but the tokens can be voided later than the secret. Raises NotFound.
+    """
     secret = get_secret(change, secret_id)
     if secret.revoked_at is None:
         change.statements.set_secret_revoked(change.connection, secret_id=secret_id, revoked_at=change.now)
+    if with_tokens:
+        void_tokens(change, RevocationKind.CREDENTIAL, secret_id)
     application = get_application(change, secret.application_id)
     change.record(
         "secret.revoked",
         secret_id,
         tenant_id=application.tenant_id,
         application_id=application.application_id,
+        tokens="void" if with_tokens else None,
     )
     return get_secret(change, secret_id)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from sensos_auth.model.signing_key import SigningKey
+from sensos_auth.registry.revocations import void_signing_key
 from sensos_auth.registry.transactions import Change, View
 
 
@@ -50,9 +51,10 @@ def schedule_signing_key(change: Change, kid: str, *, signs_from: int, signs_unt
 
 
 def mark_signing_key_revoked(change: Change, kid: str) -> None:
-    """End the key for good and erase its private half."""
+    """End the key for good, void whatever it signs, and erase its private half."""
     change.statements.revoke_signing_key(change.connection, kid=kid, revoked_at=change.now)
-    change.record("signing_key.revoked", kid)
+    void_signing_key(change, kid)
+    change.record("signing_key.revoked", kid, tokens="void")
     _mark_changed(change)
 
 

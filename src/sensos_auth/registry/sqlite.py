@@ -64,10 +64,20 @@ class SqliteDatabase:
                 self.connection.execute(f"PRAGMA {pragma}").fetchall()
 
     @contextmanager
-    def write(self) -> Iterator[apsw.Connection]:
+    def write(self, *, is_losable: bool = False) -> Iterator[apsw.Connection]:
         """Return a transaction that changes the file; no other writer gets in between."""
-        with engine_errors(self.path), self._transaction("BEGIN IMMEDIATE"):
-            yield self.connection
+        with engine_errors(self.path):
+            if not is_losable:
+                with self._transaction("BEGIN IMMEDIATE"):
+                    yield self.connection
+                return
+            # The next durable commit, of whichever connection, takes it to the disk with its own.
+            self.connection.execute("PRAGMA synchronous=NORMAL").fetchall()
+            try:
+                with self._transaction("BEGIN IMMEDIATE"):
+                    yield self.connection
+            finally:
+                self.connection.execute("PRAGMA synchronous=FULL").fetchall()
 
     @contextmanager
     def read(self) -> Iterator[apsw.Connection]:

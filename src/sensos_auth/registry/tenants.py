@@ -3,7 +3,9 @@
 from sensos_auth.model.errors import NotFound
 from sensos_auth.model.identifiers import is_identifier, new_tenant_id
 from sensos_auth.model.lifetime import checked_lifetime
+from sensos_auth.model.revocation import RevocationKind
 from sensos_auth.model.tenant import Tenant, checked_name
+from sensos_auth.registry.revocations import void_tokens
 from sensos_auth.registry.transactions import Change, View
 
 
@@ -50,7 +52,10 @@ def list_tenants(view: View, *, after: str | None = None, limit: int = 100) -> l
 
 
 def disable_tenant(change: Change, tenant_id: str) -> Tenant:
-    """Refuse every application of the tenant from now on. Disabling twice changes nothing. Raises NotFound."""
+    """Refuse every application of the tenant from now on, and void the tokens that they have. Raises NotFound.
+
+    Disabling twice is no mistake: it voids again, also what was issued before this registry kept revocations.
+    """
     return _set_disabled(change, tenant_id, disabled=True)
 
 
@@ -64,5 +69,9 @@ def _set_disabled(change: Change, tenant_id: str, *, disabled: bool) -> Tenant:
     if disabled != (tenant.disabled_at is not None):
         disabled_at = change.now if disabled else None
         change.statements.set_tenant_disabled(change.connection, tenant_id=tenant_id, disabled_at=disabled_at)
-    change.record("tenant.disabled" if disabled else "tenant.enabled", tenant_id, tenant_id=tenant_id)
+    if disabled:
+        void_tokens(change, RevocationKind.TENANT, tenant_id)
+        change.record("tenant.disabled", tenant_id, tenant_id=tenant_id, tokens="void")
+    else:
+        change.record("tenant.enabled", tenant_id, tenant_id=tenant_id)
     return get_tenant(change, tenant_id)

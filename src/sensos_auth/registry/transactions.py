@@ -89,6 +89,16 @@ class Registry:
             if not change.is_recorded:
                 raise RuntimeError("a change of the registry must record an audit event")
 
+    @contextmanager
+    def observation(self) -> Iterator[View]:
+        """Write down what was observed, and clean up: no decision, so no new version and no audit event.
+
+        For rows that may be lost with the machine, because they come again by themselves: this does not wait for the
+        disk. Raises RegistryUnavailable.
+        """
+        with self.database.write(is_losable=True) as connection:
+            yield View(connection, self._statements, self._clock() // 1000)
+
     def close(self) -> None:
         """Close the database."""
         self.database.close()

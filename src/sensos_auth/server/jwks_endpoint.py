@@ -6,6 +6,7 @@ from collections.abc import Callable
 from sensos_auth.issuing.keyring import Keyring
 from sensos_auth.server.answers import Answer, json_answer, method_not_allowed
 from sensos_auth.server.asgi import Header, Receive, Scope
+from sensos_auth.server.conditional import holds
 
 PATH = "/.well-known/jwks.json"
 
@@ -26,12 +27,6 @@ class JwksEndpoint:
             return _METHOD_NOT_ALLOWED
         body = self._keyring.jwks(self._clock())
         etag = b'"' + hashlib.sha256(body).hexdigest()[:32].encode() + b'"'
-        if _holds(scope, etag):
+        if holds(scope, etag):
             return Answer(304, [_CACHE, (b"etag", etag)], b"")
         return json_answer(body, _CACHE, (b"etag", etag))
-
-
-def _holds(scope: Scope, etag: bytes) -> bool:
-    shown = [value for name, value in scope["headers"] if name == b"if-none-match"]
-    tags = {tag.strip().removeprefix(b"W/") for value in shown for tag in value.split(b",")}
-    return etag in tags or b"*" in tags

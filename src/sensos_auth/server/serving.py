@@ -16,6 +16,7 @@ from granian.log import LogLevels
 from granian.server.mp import MPServer
 
 from sensos_auth.issuing.configuration import obtain_master_key, signing_algorithm, token_settings
+from sensos_auth.issuing.feed_signer import keep_feed_key
 from sensos_auth.issuing.key_rotation import keep_keys_current
 from sensos_auth.model.errors import ConfigurationError
 from sensos_auth.registry import open_registry
@@ -35,7 +36,7 @@ _OTHER_FILES = 64
 
 
 def prepare(environment: Mapping[str, str]) -> None:
-    """Bring the registry up to date and make sure that a key signs.
+    """Bring the registry up to date and make sure that a key signs tokens, and one the revocation feed.
 
     Raises ConfigurationError, which says what to mend, or RegistryUnavailable.
     """
@@ -44,6 +45,7 @@ def prepare(environment: Mapping[str, str]) -> None:
     try:
         master_key = obtain_master_key(registry, environment)
         keep_keys_current(registry, master_key, signing_algorithm(environment))
+        keep_feed_key(registry, master_key)
     finally:
         registry.close()
 

@@ -5,15 +5,18 @@ import gc
 import os
 import time
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from sensos_auth.issuing.configuration import obtain_master_key, token_settings
+from sensos_auth.issuing.feed_signer import open_feed_signer
 from sensos_auth.issuing.issuer import Issuer
 from sensos_auth.issuing.keyring import Keyring
+from sensos_auth.model.revocation_page import FEED_KEYS_PATH, FEED_PATH
 from sensos_auth.registry import Registry, open_registry
 from sensos_auth.registry.credentials import SqliteCredentialReader
 from sensos_auth.registry.location import database_url
 from sensos_auth.registry.sqlite import SqliteDatabase
+from sensos_auth.registry.transactions import unix_milliseconds
 from sensos_auth.server import (
     documentation,
     example_api,
@@ -29,7 +32,11 @@ from sensos_auth.server.envelope import Envelope
 from sensos_auth.server.log_lines import configure_logging
 from sensos_auth.server.log_sink import LogSink
 from sensos_auth.server.registry_keys import RegistryKeys
+from sensos_auth.server.registry_revocations import RegistryRevocations
+from sensos_auth.server.revocation_feed import RevocationFeed
+from sensos_auth.server.revocations_endpoint import FeedKeysEndpoint, RevocationsEndpoint
 from sensos_auth.server.upkeep import Upkeep
+from sensos_auth.server.verifier_reports import VerifierReports
 from sensos_auth.verifying import Verifier
 
 if TYPE_CHECKING:
@@ -41,18 +48,40 @@ def utc_seconds() -> int:
     return int(time.time())
 
 
-def service(registry: Registry, environment: Mapping[str, str], sink: LogSink, drain: Drain) -> Envelope:
+class Service(NamedTuple):
+    """What answers, and the threads that the revocation feed needs for it."""
+
+    envelope: Envelope
+    feed: RevocationFeed
+    reports: VerifierReports
+
+
+def service(registry: Registry, environment: Mapping[str, str], sink: LogSink, drain: Drain) -> Service:
     """Return the endpoints over the registry, as the environment sets them. Used by one thread, its event loop's."""
     settings = token_settings(environment)
+    master_key = obtain_master_key(registry, environment)
     assert isinstance(registry.database, SqliteDatabase)  # open_registry refuses every other engine so far
-    keyring = Keyring(registry, obtain_master_key(registry, environment))
+    keyring = Keyring(registry, master_key)
     issuer = Issuer(SqliteCredentialReader(registry.database), keyring, settings, utc_seconds)
     verifier = Verifier(
-        issuer=settings.issuer, audience=settings.audience, keys=RegistryKeys(keyring, utc_seconds), clock=utc_seconds
+        issuer=settings.issuer,
+        audience=settings.audience,
+        keys=RegistryKeys(keyring, utc_seconds),
+        revocations=RegistryRevocations(registry),
+        clock=utc_seconds,
     )
+
+    def another_connection() -> Registry:
+        return open_registry(database_url(environment))
+
+    signer = open_feed_signer(registry, master_key)
+    feed = RevocationFeed(another_connection, signer, settings.issuer)
+    reports = VerifierReports(another_connection)
     endpoints: dict[str, Endpoint] = {
         token_endpoint.PATH: token_endpoint.TokenEndpoint(issuer),
         jwks_endpoint.PATH: jwks_endpoint.JwksEndpoint(keyring, utc_seconds),
+        FEED_PATH: RevocationsEndpoint(feed, verifier, reports, unix_milliseconds),
+        FEED_KEYS_PATH: FeedKeysEndpoint(signer),
         health_endpoints.ALIVE_PATH: health_endpoints.alive,
         health_endpoints.READY_PATH: health_endpoints.ReadyEndpoint(keyring, utc_seconds, drain),
         example_api.PATH: example_api.example_api(verifier),
@@ -60,7 +89,7 @@ def service(registry: Registry, environment: Mapping[str, str], sink: LogSink, d
         documentation.DESCRIPTION_PATH: documentation.description,
         documentation.PAGE_PATH: documentation.page,
     }
-    return Envelope(endpoints, AccessLog(sink, frozenset(endpoints)))
+    return Service(Envelope(endpoints, AccessLog(sink, frozenset(endpoints))), feed, reports)
 
 
 class Worker:
@@ -77,21 +106,29 @@ class Worker:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, or follow the process through its life (ASGI lifespan)."""
         if scope["type"] == "http":
-            await self._service(scope, receive, send)
+            await self._service.envelope(scope, receive, send)
         elif scope["type"] == "lifespan":
             await self._live(receive, send)
 
     async def _live(self, receive: Receive, send: Send) -> None:
         await receive()
         self._sink.start()
+        self._service.feed.start()
+        self._service.reports.start()
         self._upkeep.start()
-        self._drain.begin_on_sigterm(asyncio.get_running_loop(), self._service.end_connections)
+        self._drain.begin_on_sigterm(asyncio.get_running_loop(), self._leave)
         await send({"type": "lifespan.startup.complete"})
         await receive()
         self._upkeep.close()
+        self._service.feed.close()
+        self._service.reports.close()
         self._registry.close()  # the last worker's takes the log (-wal) into the file
         self._sink.close()
         await send({"type": "lifespan.shutdown.complete"})
+
+    def _leave(self) -> None:
+        self._service.envelope.end_connections()
+        self._service.feed.stop_waiting()
 
 
 def worker() -> Worker:
