@@ -31,6 +31,7 @@ A token is a password for as long as it lives: keep it out of logs, URLs and err
 from sensos_auth.verifying.asgi import AuthenticationMiddleware
 from sensos_auth.verifying.bearer import authenticate
 from sensos_auth.verifying.caller import Caller
+from sensos_auth.verifying.connected import ConnectedVerifier, VerifierHealth
 from sensos_auth.verifying.errors import (
     InsufficientScope,
     InvalidToken,
@@ -38,18 +39,22 @@ from sensos_auth.verifying.errors import (
     MissingToken,
     RevocationsUnavailable,
 )
+from sensos_auth.verifying.feed_standing import RevocationsHealth
 from sensos_auth.verifying.foreign_issuer import ForeignIssuer
 from sensos_auth.verifying.held_keys import KeysHealth
 from sensos_auth.verifying.jwks import LocalJwks, parse_jwks
 from sensos_auth.verifying.keys import VerificationKey, VerificationKeys
+from sensos_auth.verifying.own_token import VerifierCredentials
 from sensos_auth.verifying.refusals import Refusal, refusal_for
 from sensos_auth.verifying.remote_jwks import RemoteJwks
+from sensos_auth.verifying.remote_revocations import RemoteRevocations
 from sensos_auth.verifying.revocations import Revocations
 from sensos_auth.verifying.verifier import Verifier
 
 __all__ = [
     "AuthenticationMiddleware",
     "Caller",
+    "ConnectedVerifier",
     "ForeignIssuer",
     "InsufficientScope",
     "InvalidToken",
@@ -59,11 +64,15 @@ __all__ = [
     "MissingToken",
     "Refusal",
     "RemoteJwks",
+    "RemoteRevocations",
     "Revocations",
+    "RevocationsHealth",
     "RevocationsUnavailable",
     "VerificationKey",
     "VerificationKeys",
     "Verifier",
+    "VerifierCredentials",
+    "VerifierHealth",
     "authenticate",
     "parse_jwks",
     "refusal_for",

@@ -1,6 +1,7 @@
 """The keys that an issuer publishes at a URL, held in memory and kept fresh in the background."""
 
 import asyncio
+import contextlib
 import logging
 import os
 import weakref
@@ -8,7 +9,7 @@ from collections.abc import Callable
 from threading import Condition, Event, Thread
 from typing import TYPE_CHECKING
 
-from sensos_auth.model.errors import ConfigurationError, SensosAuthError
+from sensos_auth.model.errors import ConfigurationError, InvalidInput, SensosAuthError
 from sensos_auth.model.signing_key import PUBLISHED_BEFORE_SIGNING
 from sensos_auth.verifying.boot_clock import seconds_since_boot
 from sensos_auth.verifying.errors import KeysUnavailable
@@ -21,6 +22,7 @@ from sensos_auth.verifying.sensos_profile import SENSOS
 
 if TYPE_CHECKING:
     from sensos_auth.verifying.fetching import Fetched
+    from sensos_auth.verifying.kept_document import KeptDocument
 
 LONGEST_OUTAGE = 24 * 3600
 _LONGEST_IDLE = 60.0  # seconds; a sleep of the machine is noticed at least this soon after it ended
@@ -40,7 +42,8 @@ class RemoteJwks:
     The URL must be ``https``, but for a loopback address; ``allow_insecure_http`` says openly that somebody on the way
     may exchange the keys, and so make tokens of their own. Raises ConfigurationError otherwise. ``profile`` says which
     keys are taken; give the verifier the same. ``clock`` counts seconds and goes on while the machine sleeps; ``fetch``
-    gets the URL's document.
+    gets the URL's document. ``kept`` is where the document is kept for a start while the issuer is away: its age counts
+    from when it was fetched.
     """
 
     def __init__(
@@ -52,6 +55,7 @@ class RemoteJwks:
         allow_insecure_http: bool = False,
         clock: Callable[[], float] | None = None,
         fetch: Callable[[str], "Fetched"] | None = None,
+        kept: "KeptDocument | None" = None,
     ) -> None:
         check_issuer_url(url, "the JWKS URL", allow_insecure_http=allow_insecure_http)
         if not 0 < longest_outage <= PUBLISHED_BEFORE_SIGNING:
@@ -61,6 +65,8 @@ class RemoteJwks:
         self._fetch = fetch or _over_http
         self._clock = clock or seconds_since_boot
         self._held = HeldKeys(longest_outage=longest_outage, now=self._clock())
+        self._kept = kept
+        self._hold_kept()
         self._closed = False
         self._have_no_thread()
         _instances.add(self)
@@ -116,6 +122,15 @@ class RemoteJwks:
         self._wake = Event()
         self._arrived = Condition()
 
+    def _hold_kept(self) -> None:
+        loaded = None if self._kept is None else self._kept.load()
+        if loaded is not None:
+            document, ago = loaded
+            with contextlib.suppress(InvalidInput):  # kept for another profile
+                keys = parse_jwks(document, self.profile)
+                self._held.begin(self._clock() - ago)
+                self._held.succeed(keys, 0)
+
     def _after_fork(self) -> None:
         self._have_no_thread()
         self._held.forget_lock()
@@ -137,10 +152,13 @@ class RemoteJwks:
                 self._wake.clear()
 
     def _refresh(self) -> None:
-        self._held.begin(self._clock())
+        began = self._clock()
+        self._held.begin(began)
         try:
             answer = self._fetch(self._url)
             self._held.succeed(parse_jwks(answer.document, self.profile), answer.max_age)
+            if self._kept is not None:
+                self._kept.save(answer.document, ago=self._clock() - began)
         except Exception as error:  # noqa: BLE001 - whatever it was, the keys held go on serving
             # Of an exception that nobody planned only the name: nobody knows what is in its text.
             cause = str(error) if isinstance(error, SensosAuthError) else type(error).__name__

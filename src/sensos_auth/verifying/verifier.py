@@ -5,6 +5,7 @@ from collections.abc import Callable
 from functools import lru_cache
 from hashlib import sha256
 from sys import intern
+from typing import TYPE_CHECKING
 
 from sensos_auth.model.errors import ConfigurationError
 from sensos_auth.model.scope import normalize_scope
@@ -18,6 +19,13 @@ from sensos_auth.verifying.revocations import Revocations
 from sensos_auth.verifying.sensos_profile import SENSOS
 from sensos_auth.verifying.strict_json import parse_object
 from sensos_auth.verifying.verdicts import Verdict, Verdicts
+
+if TYPE_CHECKING:
+    import os
+
+    from sensos_auth.verifying.connected import ConnectedVerifier
+    from sensos_auth.verifying.own_token import VerifierCredentials
+    from sensos_auth.verifying.remote_revocations import WhenStale
 
 REMEMBERED_VERDICTS = 100_000
 
@@ -57,6 +65,57 @@ class Verifier:
         self._profile = profile
         self._clock = clock
         self._verdicts = Verdicts(remembered_verdicts)
+
+    @staticmethod
+    def connect(
+        issuer: str,
+        *,
+        audience: str,
+        feed: bool = True,
+        credentials: "VerifierCredentials | None" = None,
+        name: str | None = None,
+        max_staleness: float = 60.0,
+        when_stale: "WhenStale" = "accept",
+        longest_outage: float = 24 * 3600.0,
+        state_folder: "str | os.PathLike[str] | None" = None,
+        allow_insecure_http: bool = False,
+        remembered_verdicts: int = REMEMBERED_VERDICTS,
+    ) -> "ConnectedVerifier":
+        """Return a verifier of the tokens of the Sensos Auth service at this URL, which is its issuer as well.
+
+        It fetches the keys from there (:class:`RemoteJwks`, which ``longest_outage`` is for), and follows what is
+        revoked (:class:`RemoteRevocations`, which ``credentials``, ``name``, ``max_staleness`` and ``when_stale`` are
+        for), unless ``feed`` is false. With ``state_folder`` both are kept on disk, for a start while the service is
+        away. Nothing is asked for before the first use. Raises ConfigurationError.
+        """
+        from sensos_auth.verifying.connected import ConnectedVerifier  # noqa: PLC0415 - it is a verifier itself
+        from sensos_auth.verifying.kept_document import KeptDocument  # noqa: PLC0415
+        from sensos_auth.verifying.remote_jwks import RemoteJwks  # noqa: PLC0415
+        from sensos_auth.verifying.remote_revocations import RemoteRevocations  # noqa: PLC0415
+
+        keys = RemoteJwks(
+            issuer.rstrip("/") + "/.well-known/jwks.json",
+            longest_outage=longest_outage,
+            allow_insecure_http=allow_insecure_http,
+            kept=None if state_folder is None else KeptDocument(state_folder, "keys", issuer),
+        )
+        revocations = RemoteRevocations(
+            issuer,
+            keys=keys,
+            credentials=credentials,
+            name=name,
+            max_staleness=max_staleness,
+            when_stale=when_stale,
+            allow_insecure_http=allow_insecure_http,
+            state_folder=state_folder,
+        )
+        return ConnectedVerifier(
+            issuer=issuer,
+            audience=audience,
+            keys=keys,
+            revocations=revocations if feed else None,
+            remembered_verdicts=remembered_verdicts,
+        )
 
     def verify(self, token: str, *, scope: str = "") -> Caller:
         """Return whom the access token speaks for. No network, no disk: keys and revocations are held in memory.
