@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from sensos_auth.model.revocation_page import FEED_KEYS_PATH, FEED_PATH
 from sensos_auth.registry import open_registry
 from sensos_auth.registry.location import database_url
 from sensos_auth.server import documentation
@@ -54,7 +55,7 @@ def _assert_fits(document: dict[str, Any], schema: dict[str, Any], value: object
     schema = _resolved(document, schema)
     known = {"type", "properties", "required", "items", "enum", "const", "description", "format"}
     assert set(schema) <= known | {"minimum", "maximum", "minLength", "maxLength"}
-    kinds = {"object": dict, "array": list, "string": str, "integer": int}
+    kinds = {"object": dict, "array": list, "string": str, "integer": int, "boolean": bool}
     if "type" in schema:
         assert isinstance(value, kinds[schema["type"]])
     assert "enum" not in schema or value in schema["enum"]
@@ -134,9 +135,19 @@ def _answers(service: RunningService, application: ExampleApplication) -> dict[t
             "GET", f"{VERIFY_PATH}?scope=never", [("Authorization", f"Bearer {token}")]
         ),
     }
-    for path in (JWKS_PATH, "/healthz", "/readyz"):
+    bearer = ("Authorization", f"Bearer {token}")
+    feed_etag = service.client.get(FEED_PATH).headers["etag"]
+    feed_key_etag = service.client.get(FEED_KEYS_PATH).headers["etag"]
+    sent |= {
+        (FEED_PATH, "get", "304"): request_bytes("GET", FEED_PATH, [("If-None-Match", feed_etag)]),
+        (FEED_PATH, "get", "400"): request_bytes("GET", f"{FEED_PATH}?since=now"),
+        (FEED_PATH, "get", "401"): request_bytes("GET", FEED_PATH, [("Authorization", "Bearer x")]),
+        (FEED_PATH, "get", "403"): request_bytes("GET", FEED_PATH, [bearer]),
+        (FEED_KEYS_PATH, "get", "304"): request_bytes("GET", FEED_KEYS_PATH, [("If-None-Match", feed_key_etag)]),
+    }
+    for path in (JWKS_PATH, FEED_PATH, FEED_KEYS_PATH, "/healthz", "/readyz"):
         sent[path, "get", "200"] = request_bytes("GET", path)
-    for path in (JWKS_PATH, "/healthz", "/readyz", ENDPOINT_PATH):
+    for path in (JWKS_PATH, FEED_PATH, FEED_KEYS_PATH, "/healthz", "/readyz", ENDPOINT_PATH):
         sent[path, "get", "405"] = request_bytes("DELETE", path)
     answers = {line: ask(service, request).answer for line, request in sent.items()}
     return {line: answer for line, answer in answers.items() if answer is not None}
