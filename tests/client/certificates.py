@@ -22,6 +22,12 @@ class Authority:
 
     def server_context(self, folder: Path, *names: str, days: int = 1) -> ssl.SSLContext:
         """Return a server's TLS context, with a certificate for these names or addresses that ends in so many days."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(self.server_pem(folder, *names, days=days))
+        return context
+
+    def server_pem(self, folder: Path, *names: str, days: int = 1) -> Path:
+        """Return a file in the folder with a server's private key and its certificate."""
         key = ec.generate_private_key(ec.SECP256R1())
         alternatives = [_name(name) for name in names]
         certificate = (
@@ -34,9 +40,7 @@ class Authority:
             serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
         )
         path.write_bytes(private + certificate.public_bytes(serialization.Encoding.PEM))
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(path)
-        return context
+        return path
 
 
 def new_authority(folder: Path) -> Authority:

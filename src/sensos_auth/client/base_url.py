@@ -29,7 +29,7 @@ def checked_base_url(text: str, name: str, *, allow_insecure_http: bool = False)
 class Origins:
     """The origins (scheme, host and port, RFC 6454 section 4) that a token may be sent to: all others see none."""
 
-    __slots__ = ("_allowed",)
+    __slots__ = ("_allowed", "_beginnings")
 
     def __init__(self, urls: Iterable[str]) -> None:
         """Take URLs that were checked, of which only the origin counts."""
@@ -41,6 +41,7 @@ class Origins:
             if port == _DEFAULT_PORTS[parts.scheme]:
                 allowed.add((parts.scheme, parts.hostname or "", None))
         self._allowed = frozenset(allowed)
+        self._beginnings = tuple(_written(*origin) for origin in allowed)
 
     def permit(self, scheme: str, host: str, port: int | None) -> bool:
         """Tell whether this is one of them. All in lower case, an IPv6 host without brackets; no port: the default."""
@@ -48,11 +49,18 @@ class Origins:
 
     def permit_url(self, url: str) -> bool:
         """Tell whether the URL is of one of them; what cannot be understood is not."""
+        if url.startswith(self._beginnings):
+            return True
         try:
             parts = _split(url, "URL")
         except ConfigurationError:
             return False
         return self.permit(parts.scheme, parts.hostname or "", parts.port)
+
+
+def _written(scheme: str, host: str, port: int | None) -> str:
+    # With the slash that ends it: nothing that follows can change the host.
+    return f"{scheme}://{f'[{host}]' if ':' in host else host}{'' if port is None else f':{port}'}/"
 
 
 def _split(text: str, name: str) -> SplitResult:

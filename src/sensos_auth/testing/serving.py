@@ -208,7 +208,7 @@ class _Handler(BaseHTTPRequestHandler):
         """Print nothing into somebody's tests."""
 
     def _serve(self) -> None:
-        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        body = self._read_body()
         parts = urlsplit(self.path)
         state = self.server.token_server
         if parts.path == TOKEN_PATH and self.command == "POST":
@@ -222,6 +222,16 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(answer.status, document, answer.headers)
 
     do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = _serve  # noqa: N815 - the standard library's names
+
+    def _read_body(self) -> bytes:
+        if self.headers.get("Transfer-Encoding", "").lower() != "chunked":
+            return self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        body = b""
+        while size := int(self.rfile.readline(), 16):  # RFC 9112 section 7.1, without extensions and trailers
+            body += self.rfile.read(size)
+            self.rfile.readline()
+        self.rfile.readline()
+        return body
 
     def _serve_token(self, state: TokenServer, body: bytes) -> None:
         fault = state.take_fault() or Fault()

@@ -1,0 +1,78 @@
+"""How a token gets onto a request of httpx or httpx2, and onto it once more when the API refused it.
+
+The two libraries have the same interface, so this names neither.
+"""
+
+from collections.abc import AsyncGenerator, Generator, Mapping
+from typing import Any, Self
+
+from sensos_auth.client.held_token import HeldToken
+from sensos_auth.client.token_source import AnySource, TokenSource, source_of
+
+_UNAUTHORIZED = 401
+
+
+class TokenFlow:
+    """What ``auth=`` does in both libraries, for synchronous and asynchronous clients alike.
+
+    A token goes only to the origins of its source; the libraries take it away when a redirect leads elsewhere. A 401
+    for a token of ours has it renewed once, and the request is repeated once if its body is in memory.
+    """
+
+    def __init__(self, source: AnySource) -> None:
+        self._shared = source_of(source).shared
+        self._permit = source_of(source).origins.permit
+        self._clock = self._shared.clock
+
+    @classmethod
+    def from_env(cls, environment: Mapping[str, str] | None = None, **options: Any) -> Self:  # noqa: ANN401 - TokenSource's
+        """Make it with :meth:`TokenSource.from_env`."""
+        return cls(TokenSource.from_env(environment, **options))
+
+    def sync_auth_flow(self, request: Any) -> Generator[Any, Any, None]:  # noqa: ANN401 - either library's
+        """Send one request of a synchronous client."""
+        url = request.url
+        if not self._permit(url.scheme, url.host, url.port):
+            yield request
+            return
+        held = self._shared.held
+        if self._clock() >= held.stale_at:
+            held = self._shared.get()
+        request.headers["Authorization"] = held.authorization
+        response = yield request
+        if response.status_code == _UNAUTHORIZED and self._is_of(held, response):
+            replacement = self._shared.replace(held)
+            if replacement is not None and _can_be_repeated(request):
+                request.headers["Authorization"] = replacement.authorization
+                yield request
+
+    async def async_auth_flow(self, request: Any) -> AsyncGenerator[Any, Any]:  # noqa: ANN401 - either library's
+        """Send one request of an asynchronous client."""
+        url = request.url
+        if not self._permit(url.scheme, url.host, url.port):
+            yield request
+            return
+        held = self._shared.held
+        if self._clock() >= held.stale_at:
+            held = await self._shared.get_async()
+        request.headers["Authorization"] = held.authorization
+        response = yield request
+        if response.status_code == _UNAUTHORIZED and self._is_of(held, response):
+            replacement = await self._shared.replace_async(held)
+            if replacement is not None and _can_be_repeated(request):
+                request.headers["Authorization"] = replacement.authorization
+                yield request
+
+    def _is_of(self, held: HeldToken, response: Any) -> bool:  # noqa: ANN401 - as above
+        # After redirects: the answer may be that of somebody who never saw the token.
+        request = response.request
+        is_ours: bool = request.headers.get("Authorization") == held.authorization
+        return is_ours and self._permit(request.url.scheme, request.url.host, request.url.port)
+
+
+def _can_be_repeated(request: Any) -> bool:  # noqa: ANN401 - as above
+    try:
+        _ = request.content
+    except RuntimeError:  # RequestNotRead: a stream, which has been read by now
+        return False
+    return True
