@@ -1,4 +1,5 @@
 import pytest
+from joserfc.jwk import ECKey, OKPKey, RSAKey
 
 from sensos_auth.model.signing_key import PUBLISHED_AFTER_SIGNING, PUBLISHED_BEFORE_SIGNING
 from tests.cli.command_line import CommandLine
@@ -144,3 +145,31 @@ def test_changes_are_on_record_under_the_user(command_line: CommandLine) -> None
     actors = {actor for actor, _, _ in command_line.audit_trail()}
     assert len(actors) == 1
     assert actors.pop().startswith("cli:")
+
+
+@pytest.mark.parametrize("algorithm", ["ES256", "RS256", "EdDSA"])
+def test_pem_is_the_key_of_the_jwks(command_line: CommandLine, algorithm: str) -> None:
+    """The public key and nothing else, which has the thumbprint that the key ID is (RFC 7638)."""
+    command_line.environment["SENSOS_AUTH_SIGNING_ALGORITHM"] = algorithm
+    kid = command_line.print_json("keys", "rotate")["kid"]
+    printed = command_line.run("keys", "pem", kid).stdout
+    assert printed.startswith("-----BEGIN PUBLIC KEY-----\n")
+    assert printed.endswith("-----END PUBLIC KEY-----\n")
+    kinds: dict[str, type[ECKey | RSAKey | OKPKey]] = {"ES256": ECKey, "RS256": RSAKey, "EdDSA": OKPKey}
+    key = kinds[algorithm].import_key(printed)
+    assert not key.is_private
+    assert key.thumbprint() == kid
+    (told,) = command_line.print_json("keys", "pem")["keys"]
+    assert (told["kid"], told["algorithm"], told["pem"]) == (kid, algorithm, printed)
+
+
+def test_pem_prints_what_the_jwks_lists(command_line: CommandLine) -> None:
+    """Upcoming and active, each under its key ID, algorithm and state; a revoked key is refused."""
+    assert command_line.run("keys", "pem").stdout == ""
+    first, second = (command_line.print_json("keys", "rotate")["kid"] for _ in range(2))
+    lines = command_line.run("keys", "pem").stdout.splitlines()
+    assert [line for line in lines if line.startswith("#")] == [f"# {first} ES256 active", f"# {second} ES256 upcoming"]
+    command_line.run("keys", "revoke", first, "--yes")
+    assert first not in command_line.run("keys", "pem").stdout
+    result = command_line.run("keys", "pem", first)
+    assert (result.exit_code, result.stdout) == (1, "")

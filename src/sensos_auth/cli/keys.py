@@ -11,6 +11,7 @@ from sensos_auth.cli.parameters import IDENTIFIER, example, json_option
 from sensos_auth.cli.printing import Members, from_now, in_words, iso_time, print_json, print_page, print_thing
 from sensos_auth.issuing import key_rotation
 from sensos_auth.issuing.configuration import obtain_master_key, signing_algorithm
+from sensos_auth.issuing.key_pair import public_pem
 from sensos_auth.model.errors import NotFound
 from sensos_auth.model.signing_key import PUBLISHED_AFTER_SIGNING, KeyState, SigningKey, active_key
 from sensos_auth.registry.signing_keys import list_signing_keys
@@ -71,6 +72,29 @@ def rotate(*, immediately: bool, as_json: bool) -> None:
         click.echo(f"The key is published, and signs in {in_words(key.signs_from - now)}. Nothing else is to be done.")
     else:
         click.echo("The key is the first one, and signs now.")
+
+
+# A thumbprint may begin with a hyphen: what is no option is the key ID.
+@keys.command(epilog=example("keys pem", "keys pem KID > KID.pem"), context_settings={"ignore_unknown_options": True})
+@click.argument("kid", type=IDENTIFIER, required=False)
+@json_option
+def pem(*, kid: str | None, as_json: bool) -> None:
+    """Print the public keys that the JWKS lists as PEM, or the one named: for gateways that read no JWKS.
+
+    A gateway needs each of them, with the algorithm told here, and has to be told of a new one within 48 hours.
+    """
+    with registry_view() as view:
+        now = view.now
+        found = [key for key in list_signing_keys(view) if key.is_published(now) and kid in {None, key.kid}]
+    if kid is not None and not found:
+        raise NotFound(f"the JWKS lists no signing key {kid}")
+    if as_json:
+        print_json({"keys": [{**_members(key, now), "pem": public_pem(key.public_jwk)} for key in found]})
+        return
+    for key in found:
+        if kid is None:
+            click.echo(f"# {key.kid} {key.algorithm} {key.state(now)}")
+        click.echo(public_pem(key.public_jwk), nl=False)
 
 
 # A thumbprint may begin with a hyphen: what is no option is the key ID.

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
-from joserfc.jwk import ECKey, OKPKey, RSAKey
+from joserfc.jwk import ECKey, JWKRegistry, OctKey, OKPKey, RSAKey
 
 from sensos_auth.model.signing_key import Algorithm
 
@@ -46,6 +46,14 @@ def new_key_pair(algorithm: Algorithm) -> KeyPair:
     kid = key.thumbprint()
     public = key.as_dict(private=False) | {"kid": kid, "use": "sig", "alg": algorithm}
     return KeyPair(kid, algorithm, json.dumps(public), key.as_der(private=True))
+
+
+def public_pem(public_jwk: str) -> str:
+    """Return a public key, given as RFC 7517 JSON, as PEM (RFC 7468 section 13), with the line's end."""
+    key = JWKRegistry.import_key(json.loads(public_jwk))
+    if isinstance(key, OctKey):
+        raise TypeError("not a public key")
+    return key.as_pem(private=False).decode()
 
 
 def load_signature_function(algorithm: Algorithm, private_key: bytes) -> Sign:
