@@ -5,7 +5,7 @@ import os
 from aiohttp import web
 
 from sensos_auth.verifying import RemoteJwks, Verifier
-from sensos_auth.verifying.aiohttp import authentication, require
+from sensos_auth.verifying.aiohttp import CALLER, authentication, require
 
 issuer = os.environ["SENSOS_AUTH_ISSUER"]
 keys = RemoteJwks(f"{issuer}/.well-known/jwks.json")
@@ -14,13 +14,13 @@ verifier = Verifier(issuer=issuer, audience=os.environ["SENSOS_AUTH_AUDIENCE"], 
 
 
 async def whoami(request: web.Request) -> web.Response:
-    caller = request["caller"]
+    caller = request[CALLER]
     return web.json_response({"tenantId": caller.tenant_id, "applicationId": caller.application_id})
 
 
 @require("vehicles:read")
 async def vehicles(request: web.Request) -> web.Response:
-    return web.json_response([f"a vehicle of {request['caller'].tenant_id}"])
+    return web.json_response([f"a vehicle of {request[CALLER].tenant_id}"])
 
 
 def make_app(arguments: list[str]) -> web.Application:

@@ -6,7 +6,7 @@ Usage::
 
     @require("devices:read")
     async def devices(request: web.Request) -> web.Response:
-        request["caller"].tenant_id
+        request[CALLER].tenant_id
 
 Every path needs a token, also one that does not exist; so do the applications added to this one.
 """
@@ -15,6 +15,7 @@ import functools
 from collections.abc import Awaitable, Callable
 
 from sensos_auth.verifying.bearer import authenticate
+from sensos_auth.verifying.caller import Caller
 from sensos_auth.verifying.errors import InsufficientScope
 from sensos_auth.verifying.needed_scopes import NeededScopes
 from sensos_auth.verifying.refusals import refusal_for
@@ -26,13 +27,13 @@ try:
 except ImportError as error:
     raise ImportError("sensos_auth.verifying.aiohttp needs aiohttp: pip install 'sensos-auth[aiohttp]'") from error
 
-CALLER = "caller"
+CALLER = web.RequestKey("caller", Caller)
 
 _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 def authentication(verifier: Verifier) -> Middleware:
-    """Return the middleware that lets a request through with the caller in ``request["caller"]``, or refuses it.
+    """Return the middleware that lets a request through with the caller in ``request[CALLER]``, or refuses it.
 
     WebSockets are refused with 403: one would outlive its token, and a revocation.
     """
@@ -40,11 +41,12 @@ def authentication(verifier: Verifier) -> Middleware:
     @web.middleware
     async def authenticate_request(request: web.Request, handler: Handler) -> web.StreamResponse:
         try:
-            request[CALLER] = authenticate(verifier, request.headers.getall("Authorization", ()))
+            caller = authenticate(verifier, request.headers.getall("Authorization", ()))
         except Exception as error:  # noqa: BLE001 - whatever it is, it is not a pass
             return _refuse(error)
         if "websocket" in request.headers.get("Upgrade", "").lower():
             raise web.HTTPForbidden(text="A WebSocket would outlive its access token")
+        request[CALLER] = caller
         return await handler(request)
 
     return authenticate_request

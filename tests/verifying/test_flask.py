@@ -1,0 +1,109 @@
+from collections.abc import Callable
+
+import pytest
+from flask import Blueprint, Flask, g
+from flask.testing import FlaskClient
+
+from sensos_auth.model.errors import InvalidInput
+from sensos_auth.verifying.flask import Authentication
+from tests.verifying.issued import APPLICATION, GOOD_TOKEN, VERIFIER
+
+GOOD = {"authorization": f"Bearer {GOOD_TOKEN}"}
+UNAUTHORIZED = b'{"error":"Unauthorized","message":"Invalid or expired access token"}'
+
+
+def _app(protect: Callable[[Authentication, Flask, Blueprint], None]) -> FlaskClient:
+    app = Flask(__name__, root_path="/usr/share", static_folder=".")
+    fleet = Blueprint("fleet", __name__, url_prefix="/fleet")
+    authentication = Authentication(VERIFIER)
+
+    @app.get("/health")
+    def health() -> str:
+        return "open"
+
+    @app.get("/guarded")
+    @authentication.require()
+    def guarded() -> str:
+        return str(g.caller.application_id)
+
+    @app.route("/scoped", methods=["GET", "POST", "OPTIONS"])
+    @authentication.require("devices:read")
+    async def scoped() -> str:
+        return str(g.caller.application_id)
+
+    @app.get("/admin")
+    @authentication.require("devices:read admin")
+    def admin() -> str:
+        raise AssertionError
+
+    @fleet.get("/x")
+    def of_the_blueprint() -> str:
+        return str(g.caller.application_id)
+
+    protect(authentication, app, fleet)
+    app.register_blueprint(fleet)
+    return app.test_client()
+
+
+@pytest.fixture
+def views_only() -> FlaskClient:
+    """Return a client of an application that closes single views."""
+    return _app(lambda *_: None)
+
+
+def test_decorated_views_need_a_token(views_only: FlaskClient) -> None:
+    """Each decorated view is closed, and nothing else is."""
+    for path in ("/guarded", "/admin"):
+        assert views_only.get(path).data == UNAUTHORIZED
+    assert views_only.get("/guarded", headers=GOOD).text == APPLICATION
+    assert views_only.get("/health").text == "open"
+
+
+def test_scopes_are_demanded(views_only: FlaskClient) -> None:
+    """403 by the contract."""
+    answer = views_only.get("/admin", headers=GOOD)
+    assert answer.status_code == 403
+    assert answer.headers["WWW-Authenticate"] == 'Bearer error="insufficient_scope", scope="devices:read admin"'
+    assert answer.headers["Cache-Control"] == "no-store"
+
+
+@pytest.mark.parametrize("path", ["/guarded", "/scoped"])
+def test_g14_options_of_a_decorated_view_needs_a_token(views_only: FlaskClient, path: str) -> None:
+    """Flask answers OPTIONS without asking the view; not so for a closed one. With a token it answers as ever."""
+    assert views_only.options(path).data == UNAUTHORIZED
+    answer = views_only.options(path, headers=GOOD)
+    assert answer.status_code == 200
+    assert "OPTIONS" in answer.headers["Allow"]
+    assert views_only.head(path).status_code == 401
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS", "POST", "PURGE"])
+@pytest.mark.parametrize("path", ["/guarded", "/fleet/x", "/nothing", "/static/common-licenses/GPL-3", "/./guarded"])
+def test_g15_a_protected_application_is_closed(method: str, path: str) -> None:
+    """Views, blueprints, static files and what does not exist."""
+    client = _app(lambda authentication, app, _: authentication.protect(app))
+    assert client.open(path, method=method).status_code == 401
+    assert client.open(path, method=method, headers=GOOD).status_code in {200, 404, 405}
+
+
+def test_named_endpoints_stay_open() -> None:
+    """By the endpoint's name, and only that endpoint."""
+    client = _app(lambda authentication, app, _: authentication.protect(app, open_endpoints=["health"]))
+    assert client.get("/health").text == "open"
+    assert client.get("/health/").status_code == 401
+    assert client.get("/guarded").status_code == 401
+
+
+def test_a_blueprint_is_closed_alone() -> None:
+    """Its views need a token, and give the caller; the application's own do as they did."""
+    client = _app(lambda authentication, _, fleet: authentication.protect(fleet))
+    assert client.get("/fleet/x").data == UNAUTHORIZED
+    assert client.options("/fleet/x").data == UNAUTHORIZED
+    assert client.get("/fleet/x", headers=GOOD).text == APPLICATION
+    assert client.get("/health").text == "open"
+
+
+def test_scope_must_be_one() -> None:
+    """A misspelt scope is found when the application starts."""
+    with pytest.raises(InvalidInput):
+        Authentication(VERIFIER).require('a"b')
