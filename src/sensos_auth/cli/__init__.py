@@ -17,6 +17,7 @@ _COMMANDS = {
     "keys": ("sensos_auth.cli.keys:keys", "Signing keys: list, rotate, revoke."),
     "tokens": ("sensos_auth.cli.tokens:tokens", "Access tokens: inspect, revoke."),
     "probe": ("sensos_auth.cli.probe:probe", "Send bad requests to a service of yours, and report what got through."),
+    "verifiers": ("sensos_auth.cli.verifiers:verifiers", "Verifiers that follow the revocation feed: list."),
     "doctor": ("sensos_auth.cli.doctor:doctor", "Say what is wrong with this configuration, and how to mend it."),
 }
 

@@ -2,11 +2,12 @@
 
 import click
 
-from sensos_auth.cli.opening import registry_change, registry_view
+from sensos_auth.cli.opening import actor, opened_registry, registry_change, registry_view
 from sensos_auth.cli.paging import cut_page, page_options
 from sensos_auth.cli.parameters import IDENTIFIER, example, json_option, lifetime_option
 from sensos_auth.cli.printing import Members, iso_time, print_page, print_thing
 from sensos_auth.cli.showing_secrets import print_new_secret
+from sensos_auth.cli.waiting import Done, conclude, wait_options
 from sensos_auth.model.application import Application
 from sensos_auth.registry.applications import (
     create_application,
@@ -58,15 +59,19 @@ def list_command(*, tenant_id: str | None, cursor: str | None, limit: int, as_js
 
 @applications.command(epilog=example("applications disable app_…"))
 @click.argument("application_id", metavar="ID", type=IDENTIFIER)
+@wait_options
 @json_option
-def disable(*, application_id: str, as_json: bool) -> None:
-    """Give the application no token from now on.
+def disable(*, application_id: str, wait: bool, wait_timeout: float, as_json: bool) -> None:
+    """Give the application no token from now on, and have the tokens that it holds refused.
 
-    Tokens that it holds already are accepted until they expire.
+    Verifiers that follow the revocation feed refuse them within a second, and go on doing so when the application is
+    enabled again: it gets new ones then. Who verifies without the feed accepts them until they expire.
     """
-    with registry_change() as change:
-        application = disable_application(change, application_id)
-    print_thing(_members(application), as_json=as_json)
+    with opened_registry() as registry:
+        with registry.change(actor()) as change:
+            members = _members(disable_application(change, application_id))
+        done = Done(change.version, members, lambda: print_thing(members, as_json=False))
+        conclude(registry, done, wait=wait, wait_timeout=wait_timeout, as_json=as_json)
 
 
 @applications.command(epilog=example("applications enable app_…"))

@@ -9,11 +9,13 @@ from sensos_auth.cli.opening import actor, opened_registry, registry_view
 from sensos_auth.cli.paging import cut_page, page_options
 from sensos_auth.cli.parameters import IDENTIFIER, example, json_option
 from sensos_auth.cli.printing import Members, from_now, in_words, iso_time, print_json, print_page, print_thing
+from sensos_auth.cli.waiting import Done, conclude, wait_options
 from sensos_auth.issuing import key_rotation
 from sensos_auth.issuing.configuration import obtain_master_key, signing_algorithm
 from sensos_auth.issuing.key_pair import public_pem
 from sensos_auth.model.errors import NotFound
 from sensos_auth.model.signing_key import PUBLISHED_AFTER_SIGNING, KeyState, SigningKey, active_key
+from sensos_auth.registry.revocations import revocations_version
 from sensos_auth.registry.signing_keys import list_signing_keys
 
 _JWKS_MAX_AGE = "300 s"
@@ -101,13 +103,15 @@ def pem(*, kid: str | None, as_json: bool) -> None:
 @keys.command(epilog=example("keys revoke KID"), context_settings={"ignore_unknown_options": True})
 @click.argument("kid", type=IDENTIFIER)
 @click.option("--yes", is_flag=True, help="Don't ask.")
+@wait_options
 @json_option
-def revoke(*, kid: str, yes: bool, as_json: bool) -> None:
+def revoke(*, kid: str, yes: bool, wait: bool, wait_timeout: float, as_json: bool) -> None:
     """End a signing key at once, for ever: it leaves the JWKS, and its private half is erased.
 
-    The tokens that it signed are refused by each verifier from its next fetch of the JWKS, within 300 s while it
-    reaches the service; their applications have to get new ones. If the key was active, another one signs from now
-    on, and verifiers that have not fetched that one refuse its tokens until they have.
+    Verifiers that follow the revocation feed refuse the tokens that it signed within a second, others from their next
+    fetch of the JWKS, within 300 s while they reach the service; applications have to get new tokens. If the key was
+    active, another one signs from now on, and verifiers that have not fetched that one refuse its tokens until they
+    have.
     """
     if not yes and sys.stdin.isatty():
         click.echo(_what_revoking_does(), err=True)
@@ -118,20 +122,24 @@ def revoke(*, kid: str, yes: bool, as_json: bool) -> None:
         with registry.view() as view:
             now = view.now
             active = active_key(list_signing_keys(view), now)
-    active_kid = None if active is None else active.kid
-    if as_json:
-        print_json({**_members(revoked, now), "activeKid": active_kid})
-        return
-    print_thing({**_row(revoked, now), "activeKid": active_kid}, as_json=False)
-    click.echo()
-    click.echo(_what_revoking_does())
+            version = revocations_version(view)
+        active_kid = None if active is None else active.kid
+
+        def show() -> None:
+            print_thing({**_row(revoked, now), "activeKid": active_kid}, as_json=False)
+            click.echo()
+            click.echo(_what_revoking_does())
+
+        done = Done(version, {**_members(revoked, now), "activeKid": active_kid}, show)
+        conclude(registry, done, wait=wait, wait_timeout=wait_timeout, as_json=as_json)
 
 
 def _what_revoking_does() -> str:
     return (
-        "Verifiers refuse the tokens that a revoked key signed from their next fetch of the JWKS, within "
-        f"{_JWKS_MAX_AGE} while they reach the service; applications have to get new tokens. Where another key takes "
-        "over at once, verifiers that have not fetched it refuse its tokens until they have."
+        "Verifiers that follow the revocation feed refuse the tokens that a revoked key signed within a second, others "
+        f"from their next fetch of the JWKS, within {_JWKS_MAX_AGE} while they reach the service; applications have to "
+        "get new tokens. Where another key takes over at once, verifiers that have not fetched it refuse its tokens "
+        "until they have."
     )
 
 

@@ -2,11 +2,12 @@
 
 import click
 
-from sensos_auth.cli.opening import registry_change, registry_view
+from sensos_auth.cli.opening import actor, opened_registry, registry_change, registry_view
 from sensos_auth.cli.paging import cut_page, page_options
 from sensos_auth.cli.parameters import IDENTIFIER, example, json_option
 from sensos_auth.cli.printing import Members, from_now, iso_time, print_page, print_thing
 from sensos_auth.cli.showing_secrets import print_new_secret
+from sensos_auth.cli.waiting import Done, conclude, wait_options
 from sensos_auth.model.application_secret import Secret
 from sensos_auth.registry.secrets import create_secret, list_secrets, revoke_secret
 
@@ -50,18 +51,25 @@ def list_command(*, application_id: str, cursor: str | None, limit: int, as_json
     print_page("secrets", page, next_cursor, as_json=as_json, columns=("secretId", "state", "createdAt", "expiresAt"))
 
 
-@secrets.command(epilog=example("secrets revoke sec_…"))
+@secrets.command(epilog=example("secrets revoke sec_…", "secrets revoke sec_… --with-tokens --wait"))
 @click.argument("secret_id", metavar="ID", type=IDENTIFIER)
+@click.option("--with-tokens", is_flag=True, help="Have the tokens that were obtained with it refused, too.")
+@wait_options
 @json_option
-def revoke(*, secret_id: str, as_json: bool) -> None:
+def revoke(*, secret_id: str, with_tokens: bool, wait: bool, wait_timeout: float, as_json: bool) -> None:
     """Refuse the secret from now on, for ever.
 
-    Tokens that were obtained with it are accepted until they expire.
+    Tokens that were obtained with it are accepted until they expire, so that a rotation disturbs nobody. If the secret
+    has leaked, add --with-tokens, also when it is revoked already: verifiers that follow the revocation feed refuse
+    its tokens within a second, and those of the application's other secrets stay good.
     """
-    with registry_change() as change:
-        secret = revoke_secret(change, secret_id)
-        members = _members(secret, change.now)
-    print_thing(members, as_json=as_json)
+    if wait and not with_tokens:
+        raise click.UsageError("--wait needs --with-tokens: without it, verifiers have nothing to refuse")
+    with opened_registry() as registry:
+        with registry.change(actor()) as change:
+            members = _members(revoke_secret(change, secret_id, with_tokens=with_tokens), change.now)
+        done = Done(change.version, members, lambda: print_thing(members, as_json=False))
+        conclude(registry, done, wait=wait, wait_timeout=wait_timeout, as_json=as_json)
 
 
 def _members(secret: Secret, now: int) -> Members:

@@ -2,10 +2,11 @@
 
 import click
 
-from sensos_auth.cli.opening import registry_change, registry_view
+from sensos_auth.cli.opening import actor, opened_registry, registry_change, registry_view
 from sensos_auth.cli.paging import cut_page, page_options
 from sensos_auth.cli.parameters import IDENTIFIER, example, json_option, lifetime_option
 from sensos_auth.cli.printing import Members, iso_time, print_page, print_thing
+from sensos_auth.cli.waiting import Done, conclude, wait_options
 from sensos_auth.model.tenant import Tenant
 from sensos_auth.registry.tenants import create_tenant, disable_tenant, enable_tenant, list_tenants
 
@@ -40,15 +41,19 @@ def list_command(*, cursor: str | None, limit: int, as_json: bool) -> None:
 
 @tenants.command(epilog=example("tenants disable ten_…"))
 @click.argument("tenant_id", metavar="ID", type=IDENTIFIER)
+@wait_options
 @json_option
-def disable(*, tenant_id: str, as_json: bool) -> None:
-    """Give none of the tenant's applications a token from now on.
+def disable(*, tenant_id: str, wait: bool, wait_timeout: float, as_json: bool) -> None:
+    """Give none of the tenant's applications a token from now on, and have the tokens that they hold refused.
 
-    Tokens that they hold already are accepted until they expire.
+    Verifiers that follow the revocation feed refuse them within a second, and go on doing so when the tenant is
+    enabled again: its applications get new ones then. Who verifies without the feed accepts them until they expire.
     """
-    with registry_change() as change:
-        tenant = disable_tenant(change, tenant_id)
-    print_thing(_members(tenant), as_json=as_json)
+    with opened_registry() as registry:
+        with registry.change(actor()) as change:
+            members = _members(disable_tenant(change, tenant_id))
+        done = Done(change.version, members, lambda: print_thing(members, as_json=False))
+        conclude(registry, done, wait=wait, wait_timeout=wait_timeout, as_json=as_json)
 
 
 @tenants.command(epilog=example("tenants enable ten_…"))

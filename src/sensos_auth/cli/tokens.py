@@ -3,14 +3,15 @@
 import json
 import os
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, BinaryIO
+from typing import BinaryIO
 
 import click
 
 from sensos_auth.cli.failing import Refused
 from sensos_auth.cli.opening import actor, opened_registry, registry_view
 from sensos_auth.cli.parameters import TOKEN_ID, example, json_option
-from sensos_auth.cli.printing import from_now, iso_time, print_json, print_thing
+from sensos_auth.cli.printing import Members, from_now, iso_time, print_json, print_thing
+from sensos_auth.cli.waiting import Done, conclude, wait_options
 from sensos_auth.issuing.configuration import token_settings
 from sensos_auth.model.errors import InvalidInput
 from sensos_auth.model.revocation import Provenance
@@ -20,9 +21,6 @@ from sensos_auth.registry.signing_keys import list_signing_keys
 from sensos_auth.verifying import InvalidToken, LocalJwks, Verifier
 from sensos_auth.verifying.compact_jws import LARGEST_TOKEN, parse_compact_jws
 from sensos_auth.verifying.strict_json import parse_object
-
-if TYPE_CHECKING:
-    from sensos_auth.cli.printing import Members
 
 _token_file = click.option(
     "--file", type=click.File("rb"), default="-", help="The file that holds the token.  [default: stdin]"
@@ -70,8 +68,9 @@ def inspect(*, file: BinaryIO, as_json: bool) -> None:
 @tokens.command(epilog=example("tokens revoke < token.txt", "tokens revoke --token-id=JTI"))
 @_token_file
 @click.option("--token-id", type=TOKEN_ID, metavar="JTI", help="Its claim jti, for who has no more of it than a log.")
+@wait_options
 @json_option
-def revoke(*, file: BinaryIO, token_id: str | None, as_json: bool) -> None:
+def revoke(*, file: BinaryIO, token_id: str | None, wait: bool, wait_timeout: float, as_json: bool) -> None:
     """Have an access token refused from now on, by every verifier within a second.
 
     Nothing else of its application is touched, which gets a new one with its next request. Of the token itself,
@@ -86,7 +85,7 @@ def revoke(*, file: BinaryIO, token_id: str | None, as_json: bool) -> None:
             with registry.view() as view:
                 subject = _subject_of(token, view)
                 if subject.expires_at is not None and subject.expires_at <= view.now:
-                    _print_revoked(subject, "expired", as_json=as_json)
+                    _print_expired(subject, as_json=as_json)
                     return
         with registry.change(actor()) as change:
             revoke_token(
@@ -96,7 +95,9 @@ def revoke(*, file: BinaryIO, token_id: str | None, as_json: bool) -> None:
                 tenant_id=subject.tenant_id,
                 application_id=subject.application_id,
             )
-    _print_revoked(subject, "revoked", as_json=as_json)
+        members = _members(subject, "revoked")
+        done = Done(change.version, members, lambda: print_thing(members, as_json=False))
+        conclude(registry, done, wait=wait, wait_timeout=wait_timeout, as_json=as_json)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,17 +125,20 @@ def _subject_of(token: str, view: View) -> _Subject:
     return _Subject(str(claims["jti"]), int(str(claims["exp"])), str(claims["tenant_id"]), str(claims["client_id"]))
 
 
-def _print_revoked(subject: _Subject, state: str, *, as_json: bool) -> None:
-    members: Members = {
+def _print_expired(subject: _Subject, *, as_json: bool) -> None:
+    print_thing(_members(subject, "expired"), as_json=as_json)
+    if not as_json:
+        click.echo("\nThe token has expired: no verifier accepts it, and there is nothing to revoke.")
+
+
+def _members(subject: _Subject, state: str) -> Members:
+    return {
         "tokenId": subject.token_id,
         "tenantId": subject.tenant_id,
         "applicationId": subject.application_id,
         "state": state,
         "expiresAt": iso_time(subject.expires_at),
     }
-    print_thing(members, as_json=as_json)
-    if state == "expired" and not as_json:
-        click.echo("\nThe token has expired: no verifier accepts it, and there is nothing to revoke.")
 
 
 @dataclass(frozen=True, slots=True)

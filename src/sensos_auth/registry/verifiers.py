@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from sensos_auth.registry.transactions import Registry, View
 
 # Milliseconds for which a verifier that went away is still listed.
-_REMEMBERED_FOR = 86_400_000
-# Rows of one application: names are its own choice, and must not fill the disk.
+_REMEMBERED_FOR = 3_600_000
+# Rows of one application. Names are its own choice, and must not fill the disk.
 MOST_VERIFIERS = 10_000
 
 
@@ -27,7 +27,10 @@ class VerifierReport:
 
 
 def record_verifier(view: View, report: VerifierReport) -> None:
-    """Keep the report, unless a later one is there; inside ``registry.observation()``."""
+    """Keep the report, unless a later one is there; inside ``registry.observation()``.
+
+    A further verifier of an application that has 10 000 already is passed over.
+    """
     view.statements.write_verifier(
         view.connection,
         application_id=report.application_id,
@@ -37,6 +40,7 @@ def record_verifier(view: View, report: VerifierReport) -> None:
         kids=",".join(report.kids),
         seen_at=report.seen_at,
         live_until=report.live_until,
+        most=MOST_VERIFIERS,
     )
 
 
@@ -52,7 +56,7 @@ def live_verifiers(view: View, now_ms: int) -> list[VerifierReport]:
 
 
 def purge_verifiers(registry: Registry) -> None:
-    """Forget the verifiers that went away a day ago. Raises RegistryUnavailable."""
+    """Forget the verifiers that went away an hour ago. Raises RegistryUnavailable."""
     with registry.observation() as view:
         view.statements.purge_verifiers(view.connection, before_ms=view.now * 1000 - _REMEMBERED_FOR)
 

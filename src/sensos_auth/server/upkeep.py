@@ -1,18 +1,21 @@
-"""What a worker does beside answering: keeps the signing keys current, and ends when its parent is gone."""
+"""What a worker does beside answering: keeps the signing keys current, cleans up, and ends when its parent is gone."""
 
 import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import closing
 
 import structlog
 
 from sensos_auth.issuing.configuration import obtain_master_key, signing_algorithm
 from sensos_auth.issuing.key_rotation import keep_keys_current
 from sensos_auth.model.errors import SensosAuthError
-from sensos_auth.registry import open_registry
+from sensos_auth.registry import Registry, open_registry
 from sensos_auth.registry.location import database_url
+from sensos_auth.registry.revocations import purge_ended_revocations
+from sensos_auth.registry.verifiers import purge_verifiers
 from sensos_auth.server.log_lines import described
 
 ROTATION_SECONDS = 60
@@ -47,22 +50,25 @@ class Upkeep:
                 return
             ticks += 1
             if ticks % ROTATION_SECONDS == 0:
-                self._keep_keys_current()
+                self._do("signing keys could not be kept current", self._keep_keys_current)
+                self._do("what has ended could not be cleaned up", _clean_up)
 
-    def _keep_keys_current(self) -> None:
-        log = structlog.get_logger()
+    def _do(self, failure: str, duty: Callable[[Registry], None]) -> None:
         try:
-            registry = open_registry(database_url(self._environment))
-            try:
-                key = keep_keys_current(
-                    registry, obtain_master_key(registry, self._environment), signing_algorithm(self._environment)
-                )
-            finally:
-                registry.close()
+            with closing(open_registry(database_url(self._environment))) as registry:
+                duty(registry)
         except SensosAuthError as error:
-            log.warning("signing keys could not be kept current", reason=str(error))
+            structlog.get_logger().warning(failure, reason=str(error))
         except Exception as error:  # noqa: BLE001 - the thread must live on; the next minute tries again
-            log.error("signing keys could not be kept current", **described(error))  # noqa: TRY400 - without its text
-        else:
-            if key is not None:
-                log.info("signing key published", kid=key.kid, signs_from=key.signs_from)
+            structlog.get_logger().error(failure, **described(error))
+
+    def _keep_keys_current(self, registry: Registry) -> None:
+        master_key = obtain_master_key(registry, self._environment)
+        key = keep_keys_current(registry, master_key, signing_algorithm(self._environment))
+        if key is not None:
+            structlog.get_logger().info("signing key published", kid=key.kid, signs_from=key.signs_from)
+
+
+def _clean_up(registry: Registry) -> None:
+    purge_ended_revocations(registry)
+    purge_verifiers(registry)

@@ -9,6 +9,7 @@ from sensos_auth.issuing.master_key import MasterKey, parse_master_key, read_mas
 from sensos_auth.model.errors import ConfigurationError
 from sensos_auth.model.signing_key import SIGNS_FOR, SigningKey, active_key, rotation_due
 from sensos_auth.registry import View
+from sensos_auth.registry.feed_keys import list_feed_keys
 from sensos_auth.registry.signing_keys import list_signing_keys, sealed_private_key
 
 _VARIABLE = "SENSOS_AUTH_MASTER_KEY"
@@ -41,6 +42,7 @@ def check_signing_keys(view: View, environment: Mapping[str, str]) -> Iterator[F
 
 def _master_key(view: View, keys: list[SigningKey], environment: Mapping[str, str]) -> Finding:
     sealed = {key.kid: sealed_private_key(view, key.kid) for key in keys}
+    sealed |= {key.kid: key.sealed_private_key for key in list_feed_keys(view)}
     try:
         master_key, source = _configured(environment)
         if master_key is None:
