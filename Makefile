@@ -40,7 +40,7 @@ quickstart: $(VENV)/.server-installed ## Start the service with an example appli
 	@exec $(BIN)/sensos-auth quickstart --port $(PORT) $(if $(DATA_DIR),--data-dir "$(DATA_DIR)")
 
 .PHONY: test
-test: setup ## Run all tests, fast ones first (PYTEST_ARGS=… WORKERS=2)
+test: setup gateways ## Run all tests, fast ones first (PYTEST_ARGS=… WORKERS=2)
 	$(BIN)/pytest -m "not slow" --numprocesses $(WORKERS) --dist loadfile $(PYTEST_ARGS)
 	@# Alone and one at a time, because they load the machine or measure time. Status 5: there were none.
 	$(BIN)/pytest -m slow $(PYTEST_ARGS) || test $$? -eq 5
@@ -80,6 +80,24 @@ requirements: ## Compile requirements/*.txt anew, with the newest versions that 
 clean: ## Remove .venv, build products and caches
 	rm -rf $(VENV) build dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find src tests benchmarks -name __pycache__ -prune -exec rm -rf {} + 2>/dev/null || true
+
+# What the gateway tests run, from Debian's packages, unpacked in build/: nothing is installed, no service is started, and
+# root is not needed. Only what the machine lacks is fetched. Where apt-get can't, those tests say that they did not run.
+GATEWAYS := nginx caddy haproxy apache2-bin libapache2-mod-oauth2
+APT_GET = apt-get --quiet=2 --yes --no-install-recommends --option Debug::NoLocking=true \
+	--option Acquire::Retries=0 --option Acquire::http::Timeout=10 \
+	--option Dir::Cache=$(abspath build/gateways) --option Dir::Cache::Archives=$(abspath build/gateways/archives)
+OWN_LISTS := --option Dir::State::Lists=$(abspath build/gateways/lists)
+.PHONY: gateways
+gateways: ## Get the programs of the gateway tests: nginx, Caddy, HAProxy, Apache
+	@test -e build/gateways/.complete || ! command -v apt-get dpkg-deb >/dev/null || { \
+		rm -rf build/gateways; mkdir -p build/gateways/{archives,lists}/partial build/gateways/root; \
+		{ $(APT_GET) install --download-only $(GATEWAYS) || \
+			{ $(APT_GET) $(OWN_LISTS) update && $(APT_GET) $(OWN_LISTS) install --download-only $(GATEWAYS); }; \
+		} >build/gateways/apt.log 2>&1 && \
+		find build/gateways/archives -name '*.deb' | xargs -rI @ dpkg-deb --extract @ build/gateways/root && \
+		rm -rf build/gateways/archives && touch build/gateways/.complete; \
+	} || echo "The gateways can't be had (build/gateways/apt.log says why): their tests will not run" >&2
 
 # Stamps, so that a second run is quick. What quickstart needs is installed alone first when there is no .venv yet.
 $(BIN)/python:
