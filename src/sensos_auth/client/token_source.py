@@ -43,8 +43,9 @@ class TokenSource:
         ]
         if not patience > 0:
             raise ConfigurationError("patience is more than 0 seconds")
+        self.ca_file = None if ca_file is None else os.fspath(ca_file)
         if surroundings is None:
-            surroundings = Surroundings(send=partial(send, ca_file=os.fspath(ca_file))) if ca_file else Surroundings()
+            surroundings = Surroundings(send=partial(send, ca_file=self.ca_file))
         self.origins = Origins([self.base_url, *others])
         self.shared = SharedToken(credentials, self.base_url, surroundings, patience)
         self._clock = surroundings.clock
