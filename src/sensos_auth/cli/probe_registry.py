@@ -4,13 +4,14 @@ import json
 from collections.abc import Mapping
 
 from sensos_auth.cli.failing import Refused
-from sensos_auth.cli.opening import opened_registry
+from sensos_auth.cli.opening import opened_registry, registry_change
 from sensos_auth.issuing.configuration import obtain_master_key
 from sensos_auth.issuing.key_pair import load_signature_function
 from sensos_auth.model.signing_key import active_key
 from sensos_auth.probing.issuer_keys import IssuerKeys, parse_issuer_keys
 from sensos_auth.probing.means import Registry
 from sensos_auth.probing.tokens import GoodToken
+from sensos_auth.registry.revocations import revoke_token
 from sensos_auth.registry.signing_keys import list_signing_keys, sealed_private_key
 
 
@@ -32,4 +33,9 @@ def registry_means(good: GoodToken, environment: Mapping[str, str]) -> tuple[Reg
         private_key = obtain_master_key(registry, environment).open(active.kid, sealed)
     sign = load_signature_function(active.algorithm, private_key)
     document = json.dumps({"keys": published}).encode()
-    return Registry(active.kid, active.algorithm, sign, None), parse_issuer_keys(document, good.kid)
+    return Registry(active.kid, active.algorithm, sign, _revoke), parse_issuer_keys(document, good.kid)
+
+
+def _revoke(token_id: str, expires_at: int) -> None:
+    with registry_change() as change:
+        revoke_token(change, token_id, expires_at=expires_at)

@@ -32,6 +32,24 @@ OPEN = Fault(
     "Anybody can call this endpoint.",
     "Put the check before the endpoint: a middleware or a dependency, for every method and every spelling of the path.",
 )
+FAILS_OPEN = Fault(
+    Severity.GOT_THROUGH,
+    "Lets a text pass that is no token",
+    "Whatever the check stumbles over opens the service.",
+    "Refuse unless the check has succeeded; an exception in it is a refusal as well.",
+)
+TOKEN_IN_BODY = Fault(
+    Severity.GOT_THROUGH,
+    "Takes a token from the body",
+    "Bodies are logged and cached, and any page that a browser shows can send one (RFC 6750 section 2.2).",
+    "Take the token from the Authorization header only.",
+)
+METHOD_OVERRIDE = Fault(
+    Severity.GOT_THROUGH,
+    "Lets a header replace the method, past the check",
+    "The check sees one method, and the endpoint another one.",
+    "Turn method overrides off, or apply them before the check.",
+)
 TOKEN_ELSEWHERE = Fault(
     Severity.GOT_THROUGH,
     "Takes a token from another place than the Authorization header",
@@ -175,8 +193,8 @@ INCOMPLETE = Fault(
 UNCLEAR_CLAIMS = Fault(
     Severity.BREAKS,
     "Takes claims that can be read in two ways",
-    "Two programs that read the token see different claims (RFC 7519 section 4).",
-    "Parse the claims strictly: one JSON object, no member twice, numbers that are finite.",
+    "Two programs that read the token see different claims (RFC 7519 sections 2 and 4).",
+    "Parse the claims strictly: one JSON object, no member twice, times as finite numbers.",
 )
 BOUND = Fault(
     Severity.GOT_THROUGH,
@@ -317,3 +335,44 @@ NOT_THE_CONTRACT = Fault(
     "application/json with Cache-Control: no-store.",
     "Send exactly that; sensos_auth.verifying does.",
 )
+
+_FORGED = frozenset(
+    (
+        ALGORITHM_NONE,
+        PUBLIC_KEY_AS_SECRET,
+        GUESSABLE_SECRET,
+        FOREIGN_KEY,
+        KEY_FROM_THE_TOKEN,
+        KEY_ID_IS_USED_AS_A_NAME,
+    )
+)
+_ANY_TOKEN = _FORGED | {
+    UNSIGNED,
+    AMBIGUOUS_HEADER,
+    LOOSE_HEADER,
+    LOOSE_FORM,
+    CRITICAL_IGNORED,
+    WRONG_TYPE,
+    EXPIRY,
+    NOT_YET,
+    ISSUED_LATER,
+    LIFETIME,
+    ISSUER,
+    AUDIENCE,
+    AUDIENCE_LIST,
+    NO_TENANT,
+    INCOMPLETE,
+    UNCLEAR_CLAIMS,
+    BOUND,
+    SCOPE,
+}
+_NO_TOKEN = _ANY_TOKEN | {FAILS_OPEN, TOKEN_ELSEWHERE, OTHER_SCHEME, PATH, SPOOFED}
+_ANY_METHOD = frozenset((TOKEN_IN_BODY, METHOD_OVERRIDE))
+
+# What follows from a fault is told with it, not as something of its own. The first cause that was found counts.
+CONSEQUENCES: dict[Fault, frozenset[Fault]] = {
+    OPEN: _NO_TOKEN,
+    FAILS_OPEN: _ANY_TOKEN,
+    UNSIGNED: _FORGED,
+    METHOD: _ANY_METHOD,
+}

@@ -17,13 +17,13 @@ NEEDS_UNSAFE_METHODS = "left out by --only-safe-methods"
 class Registry:
     """What can be done where the issuer's registry is: sign with its key, and revoke a token that was so signed.
 
-    ``revoke`` takes a token ID and the time at which the token expires (UTC seconds); None where it can't be done.
+    ``revoke`` takes a token ID and the time at which the token expires (UTC seconds).
     """
 
     kid: str
     algorithm: str
     sign: Sign = field(repr=False)
-    revoke: Callable[[str, int], None] | None
+    revoke: Callable[[str, int], None]
 
 
 @dataclass(frozen=True)

@@ -16,9 +16,12 @@ def distinct_answers(answers: Iterable[tuple[Probe, Answer]]) -> list[tuple[Prob
     for probe, answer in answers:
         if probe.expectation is Expectation.INVALID and answer.status == _UNAUTHORIZED:
             body, challenge = answer.body.decode("utf-8", "replace"), ", ".join(answer.values("www-authenticate"))
-            kinds.setdefault((_masked(body), _masked(challenge)), (probe, answer))
+            kinds.setdefault((_masked(body, probe.shown), _masked(challenge, probe.shown)), (probe, answer))
     return list(kinds.values())
 
 
-def _masked(text: str) -> str:
+def _masked(text: str, shown: str) -> str:
+    # A token that comes back is a leak of another kind.
+    for part in (shown, *shown.split(".")) if shown else ():
+        text = text.replace(part, "") if part else text
     return _CHANGES_BY_ITSELF.sub("#", text)

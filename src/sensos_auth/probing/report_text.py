@@ -7,7 +7,8 @@ from sensos_auth.probing.faults import Severity
 from sensos_auth.probing.probe import Group
 from sensos_auth.probing.report import Observation, Report
 
-_SHOWN = 4  # probes that are named in full for each finding
+_SHOWN = 4  # probes whose answers are shown, for each finding
+_NAMED = 8  # more of them that are named; JSON names all
 
 
 def text_report(report: Report) -> Iterator[str]:
@@ -59,7 +60,8 @@ def _evidence(observations: list[Observation]) -> Iterator[str]:
         yield f"- {each.group}, {each.name} -> {each.outcome}{excerpt}"
     rest = observations[_SHOWN:]
     if rest:
-        yield f"- and {len(rest)} more: {'; '.join(each.name for each in rest)}"
+        names = "; ".join(each.name for each in rest[:_NAMED])
+        yield f"- and {len(rest)} more: {names}{'; …' if len(rest) > _NAMED else ''}"
 
 
 def _not_run(report: Report) -> Iterator[str]:

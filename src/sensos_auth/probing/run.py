@@ -1,10 +1,10 @@
 """The whole probe: a good token first, then every bad request, one after the other, then the good token again."""
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field, replace
 
 from sensos_auth.probing.exchange import Answer, Send, Silence
-from sensos_auth.probing.faults import ORACLE, Fault
+from sensos_auth.probing.faults import CONSEQUENCES, ORACLE, Fault
 from sensos_auth.probing.judge import Baseline, judge
 from sensos_auth.probing.means import Means
 from sensos_auth.probing.oracle import distinct_answers
@@ -71,6 +71,13 @@ def _is_accepted(answer: Answer | Silence) -> bool:
     return isinstance(answer, Answer) and answer.is_success
 
 
+def _with_their_cause(observations: list[Observation]) -> Iterator[Observation]:
+    found = {each.fault for each in observations}
+    for each in observations:
+        cause = next((cause for cause, faults in CONSEQUENCES.items() if cause in found and each.fault in faults), None)
+        yield each if cause is None else replace(each, fault=cause)
+
+
 @dataclass
 class _Findings:
     means: Means
@@ -109,7 +116,7 @@ class _Findings:
         return result
 
     def report(self, problem: str | None, refused_after: float | None) -> Report:
-        everything = (tuple(self.tried), tuple(self.observations), tuple(self.not_run))
+        everything = (tuple(self.tried), tuple(_with_their_cause(self.observations)), tuple(self.not_run))
         return Report(self.means.endpoint, problem, *everything, refused_after)
 
     def _observe(self, faults: Iterable[Fault], probe: Probe, answer: Answer | Silence) -> None:

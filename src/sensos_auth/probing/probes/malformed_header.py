@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from sensos_auth.probing.endpoint import Header
-from sensos_auth.probing.faults import AMBIGUOUS_HEADER, GOOD_REFUSED, LOOSE_HEADER, OPEN, Fault
+from sensos_auth.probing.faults import AMBIGUOUS_HEADER, FAILS_OPEN, GOOD_REFUSED, LOOSE_HEADER, UNSIGNED, Fault
 from sensos_auth.probing.means import Means
 from sensos_auth.probing.probe import Expectation, Group, Probe
 
@@ -43,7 +43,7 @@ def probes(means: Means) -> Iterator[Probe]:
     for name in ("bearer", "BEARER"):
         yield _probe(means, f"scheme as {name}", GOOD_REFUSED, ("Authorization", f"{name} {token}"), is_good=True)
     for name, form in _NO_TOKEN:
-        yield _probe(means, name, OPEN, ("Authorization", form))
+        yield _probe(means, name, FAILS_OPEN, ("Authorization", form))
     for name, form in _LOOSE:
         yield _probe(means, name, LOOSE_HEADER, ("Authorization", form.replace("{}", token)))
     yield _probe(means, "two headers, both good", AMBIGUOUS_HEADER, good, good)
@@ -52,8 +52,8 @@ def probes(means: Means) -> Iterator[Probe]:
     yield _probe(means, "two headers, Basic and good", AMBIGUOUS_HEADER, ("Authorization", "Basic eDp5"), good)
     for name, form in (("comma", "{0},{0}"), ("as a proxy merges headers", "{0}, Bearer {0}")):
         yield _probe(means, f"two tokens, {name}", AMBIGUOUS_HEADER, ("Authorization", f"Bearer {form.format(token)}"))
-    yield _probe(means, "64 KiB", OPEN, ("Authorization", "Bearer " + "a" * _LARGE))
-    yield _probe(means, "64 KiB after the token", LOOSE_HEADER, ("Authorization", f"Bearer {token}{'A' * _LARGE}"))
+    yield _probe(means, "64 KiB", FAILS_OPEN, ("Authorization", "Bearer " + "a" * _LARGE))
+    yield _probe(means, "64 KiB after the token", UNSIGNED, ("Authorization", f"Bearer {token}{'A' * _LARGE}"))
 
 
 def _probe(means: Means, name: str, fault: Fault, *headers: Header, is_good: bool = False) -> Probe:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from urllib.parse import quote
 
 from sensos_auth.probing.endpoint import Request
-from sensos_auth.probing.faults import OPEN, OTHER_SCHEME, TOKEN_ELSEWHERE, Fault
+from sensos_auth.probing.faults import OPEN, OTHER_SCHEME, TOKEN_ELSEWHERE, TOKEN_IN_BODY, Fault
 from sensos_auth.probing.means import NEEDS_UNSAFE_METHODS, Means
 from sensos_auth.probing.probe import Expectation, Group, NotRun, Probe
 
@@ -44,7 +44,7 @@ def probes(means: Means) -> Iterator[Probe | NotRun]:
     request = endpoint.request(
         ("Content-Type", "application/x-www-form-urlencoded"), method="POST", body=f"access_token={token}".encode()
     )
-    yield Probe(Group.NO_TOKEN, "in the body", request, Expectation.NO_ENTRY, TOKEN_ELSEWHERE, shown=token)
+    yield Probe(Group.NO_TOKEN, "in the body", request, Expectation.NO_ENTRY, TOKEN_IN_BODY, shown=token)
 
 
 def _probe(name: str, request: Request, fault: Fault, shown: str = "") -> Probe:

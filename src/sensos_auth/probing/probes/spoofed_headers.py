@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from sensos_auth.probing.endpoint import Header
-from sensos_auth.probing.faults import IDENTITY, SPOOFED
+from sensos_auth.probing.faults import IDENTITY, METHOD_OVERRIDE, SPOOFED
 from sensos_auth.probing.means import NEEDS_UNSAFE_METHODS, Means
 from sensos_auth.probing.probe import Expectation, Group, NotRun, Probe
 
@@ -41,7 +41,7 @@ def probes(means: Means) -> Iterator[Probe | NotRun]:
             yield NotRun(Group.SPOOFED, f"POST, {name}: GET", NEEDS_UNSAFE_METHODS)
         else:
             request = means.endpoint.request((name, "GET"), method="POST")
-            yield Probe(Group.SPOOFED, f"POST, {name}: GET", request, Expectation.NO_ENTRY, SPOOFED)
+            yield Probe(Group.SPOOFED, f"POST, {name}: GET", request, Expectation.NO_ENTRY, METHOD_OVERRIDE)
     for group, names in (("X-Sensos-…", _OURS), ("names of other gateways", _OTHERS)):
         claimed = ((spelling, _CANARY) for name in names for spelling in (name, name.replace("-", "_")))
         request = means.endpoint.request(("Authorization", f"Bearer {good.text}"), *claimed)

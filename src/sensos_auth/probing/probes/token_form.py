@@ -9,7 +9,6 @@ from sensos_auth.probing.probe import Expectation, Group, NotRun, Probe
 from sensos_auth.probing.tokens import base64url, decode_base64url
 
 _ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
-_LARGE = 100_000
 _FORGIVEN = {2: 16, 3: 4}  # length % 4 -> how many last characters stand for the same bytes
 
 
@@ -27,12 +26,10 @@ def probes(means: Means) -> Iterator[Probe | NotRun]:
     general = json.dumps({"payload": payload, "signatures": [{"protected": header, "signature": signature}]})
     # A reader that splits at dots must not find another token in it (RFC 8725bis section 2.13).
     polyglot = f'{{"{header}.{payload}.{signature}":"","protected":"{header}","payload":"{payload}"}}'
-    oversize = means.good.text + "A" * _LARGE
     for name, text in (
         ("JSON, flattened", flattened),
         ("JSON, general", general),
         ("JSON, polyglot", polyglot),
-        ("100 kB", oversize),
     ):
         request = means.endpoint.bearer(text)
         yield Probe(Group.FORM, name, request, Expectation.MALFORMED, LOOSE_FORM, shown=means.good.text)
