@@ -4,15 +4,18 @@ from pathlib import Path
 import pytest
 
 from sensos_auth.model.errors import ConfigurationError
+from sensos_auth.model.revocation_page import RevocationPage
 from sensos_auth.registry.database import Database
 from sensos_auth.registry.migrating import Migration, known_migrations, migrate
+from sensos_auth.registry.revocations import revocation_page, revocations_version
 from sensos_auth.registry.sqlite import SqliteDatabase
 from sensos_auth.registry.statements import load_statements
-from sensos_auth.registry.tenants import create_tenant, list_tenants
+from sensos_auth.registry.tenants import create_tenant, disable_tenant, list_tenants
 from tests.killed_at_statement import FILE, LATER_MIGRATIONS, run_and_kill
 from tests.registries import START, Place
 
 _ALL = known_migrations() + LATER_MIGRATIONS
+_TENANT = "ten_" + "a" * 26
 _NUMBERS = [migration.number for migration in known_migrations()]
 
 
@@ -55,6 +58,29 @@ def test_z51_versions_may_be_skipped(place: Place) -> None:
     assert migrate(registry.database, START, _ALL) == LATER_MIGRATIONS
     with registry.view() as view:
         assert list_tenants(view) == [tenant]
+
+
+def test_z51_registry_of_the_first_schema_is_brought_up_to_date(place: Place) -> None:
+    """What was in it stays, versions go on, nothing counts as revoked, and revoking works."""
+    first, *_ = known_migrations()
+    database = place.connect()
+    migrate(database, START, [first])
+    statements = load_statements(database.driver)
+    with database.write() as connection:
+        version = statements.advance_clock(connection, now_ms=START * 1000)
+        statements.insert_tenant(
+            connection, tenant_id=_TENANT, name="kept", lifetime=None, created_at=START, created_version=version
+        )
+    registry = place.open()
+    with registry.view() as view:
+        assert [tenant.name for tenant in list_tenants(view)] == ["kept"]
+        assert revocation_page(view, "i", 0) == RevocationPage(issuer="i", since=0, version=version, as_of=START)
+        assert revocations_version(view) == 0
+    with registry.change("me") as change:
+        disable_tenant(change, _TENANT)
+    assert change.version == version + 1
+    with registry.view() as view:
+        assert len(revocation_page(view, "i", version).tenants) == 1
 
 
 def test_newer_database_is_refused_and_says_what_to_do(place: Place) -> None:
