@@ -3,13 +3,11 @@
 import json
 import os
 
-from sensos_auth.verifying import AuthenticationMiddleware, RemoteJwks, Verifier
+from sensos_auth.verifying import AuthenticationMiddleware, Verifier
 from sensos_auth.verifying.asgi import AsgiApplication, Receive, Scope, Send
 
-issuer = os.environ["SENSOS_AUTH_ISSUER"]
-keys = RemoteJwks(f"{issuer}/.well-known/jwks.json")
-keys.wait_until_ready()
-verifier = Verifier(issuer=issuer, audience=os.environ["SENSOS_AUTH_AUDIENCE"], keys=keys)
+verifier = Verifier.connect(os.environ["SENSOS_AUTH_ISSUER"], audience=os.environ["SENSOS_AUTH_AUDIENCE"])
+verifier.wait_until_ready()
 
 
 async def whoami(scope: Scope, receive: Receive, send: Send) -> None:

@@ -5,13 +5,11 @@ from typing import Annotated
 
 from fastapi import Depends, FastAPI
 
-from sensos_auth.verifying import Caller, RemoteJwks, Verifier
+from sensos_auth.verifying import Caller, Verifier
 from sensos_auth.verifying.fastapi import Authentication
 
-issuer = os.environ["SENSOS_AUTH_ISSUER"]
-keys = RemoteJwks(f"{issuer}/.well-known/jwks.json")
-keys.wait_until_ready()
-verifier = Verifier(issuer=issuer, audience=os.environ["SENSOS_AUTH_AUDIENCE"], keys=keys)
+verifier = Verifier.connect(os.environ["SENSOS_AUTH_ISSUER"], audience=os.environ["SENSOS_AUTH_AUDIENCE"])
+verifier.wait_until_ready()
 
 app = FastAPI()
 authentication = Authentication(app, verifier)

@@ -4,13 +4,11 @@ import os
 
 from flask import Flask, g
 
-from sensos_auth.verifying import RemoteJwks, Verifier
+from sensos_auth.verifying import Verifier
 from sensos_auth.verifying.flask import Authentication
 
-issuer = os.environ["SENSOS_AUTH_ISSUER"]
-keys = RemoteJwks(f"{issuer}/.well-known/jwks.json")
-keys.wait_until_ready()
-verifier = Verifier(issuer=issuer, audience=os.environ["SENSOS_AUTH_AUDIENCE"], keys=keys)
+verifier = Verifier.connect(os.environ["SENSOS_AUTH_ISSUER"], audience=os.environ["SENSOS_AUTH_AUDIENCE"])
+verifier.wait_until_ready()
 
 app = Flask(__name__)
 authentication = Authentication(verifier)

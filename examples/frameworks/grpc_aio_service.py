@@ -9,13 +9,11 @@ import os
 import grpc
 import grpc.aio
 
-from sensos_auth.verifying import RemoteJwks, Verifier
+from sensos_auth.verifying import Verifier
 from sensos_auth.verifying.grpc import AsyncAuthenticationInterceptor, current_caller, require
 
-issuer = os.environ["SENSOS_AUTH_ISSUER"]
-keys = RemoteJwks(f"{issuer}/.well-known/jwks.json")
-keys.wait_until_ready()
-verifier = Verifier(issuer=issuer, audience=os.environ["SENSOS_AUTH_AUDIENCE"], keys=keys)
+verifier = Verifier.connect(os.environ["SENSOS_AUTH_ISSUER"], audience=os.environ["SENSOS_AUTH_AUDIENCE"])
+verifier.wait_until_ready()
 
 
 async def whoami(request: bytes, context: "grpc.aio.ServicerContext[bytes, bytes]") -> bytes:

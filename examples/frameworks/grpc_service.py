@@ -8,13 +8,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 import grpc
 
-from sensos_auth.verifying import RemoteJwks, Verifier
+from sensos_auth.verifying import Verifier
 from sensos_auth.verifying.grpc import AuthenticationInterceptor, current_caller, require
 
-issuer = os.environ["SENSOS_AUTH_ISSUER"]
-keys = RemoteJwks(f"{issuer}/.well-known/jwks.json")
-keys.wait_until_ready()
-verifier = Verifier(issuer=issuer, audience=os.environ["SENSOS_AUTH_AUDIENCE"], keys=keys)
+verifier = Verifier.connect(os.environ["SENSOS_AUTH_ISSUER"], audience=os.environ["SENSOS_AUTH_AUDIENCE"])
+verifier.wait_until_ready()
 
 
 def whoami(request: bytes, context: grpc.ServicerContext) -> bytes:

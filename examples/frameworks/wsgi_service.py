@@ -5,13 +5,11 @@ import os
 from collections.abc import Iterable
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
-from sensos_auth.verifying import RemoteJwks, Verifier
+from sensos_auth.verifying import Verifier
 from sensos_auth.verifying.wsgi import AuthenticationMiddleware
 
-issuer = os.environ["SENSOS_AUTH_ISSUER"]
-keys = RemoteJwks(f"{issuer}/.well-known/jwks.json")
-keys.wait_until_ready()
-verifier = Verifier(issuer=issuer, audience=os.environ["SENSOS_AUTH_AUDIENCE"], keys=keys)
+verifier = Verifier.connect(os.environ["SENSOS_AUTH_ISSUER"], audience=os.environ["SENSOS_AUTH_AUDIENCE"])
+verifier.wait_until_ready()
 
 
 def whoami(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:

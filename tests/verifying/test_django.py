@@ -7,11 +7,11 @@ from django.http import HttpRequest
 from django.test import AsyncClient, Client, override_settings
 
 from sensos_auth.model.errors import InvalidInput
-from sensos_auth.verifying import django_settings
+from sensos_auth.verifying import ConnectedVerifier, django_settings
 from sensos_auth.verifying.django import AuthenticationMiddleware, require
+from tests.running_service import free_port
 from tests.verifying import django_project
-from tests.verifying.issued import APPLICATION, AUDIENCE, GOOD_TOKEN, KEY, TENANT, VERIFIER, jwks_of
-from tests.verifying.jwks_server import document, serving
+from tests.verifying.issued import APPLICATION, AUDIENCE, GOOD_TOKEN, TENANT, VERIFIER
 
 GOOD = {"authorization": f"Bearer {GOOD_TOKEN}"}
 UNAUTHORIZED = b'{"error":"Unauthorized","message":"Invalid or expired access token"}'
@@ -106,15 +106,16 @@ def test_open_views_are_a_list_of_names(views: Any) -> None:  # noqa: ANN401 - a
         AuthenticationMiddleware(lambda _: pytest.fail("reached"))
 
 
-def test_verifier_is_made_of_issuer_and_audience() -> None:
-    """The usual way: two settings, and the keys are there at the first request."""
+def test_project_starts_while_its_issuer_is_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It has one verifier then, which goes on trying; until it succeeds, requests get 503."""
+    monkeypatch.setattr(django_settings, "_START_SECONDS", 0.1)
     django_settings.verifier.cache_clear()
     try:
-        with serving(document(jwks_of(KEY))) as issuer:
-            section = {"ISSUER": issuer.url.removesuffix("/jwks.json"), "AUDIENCE": AUDIENCE}
-            with override_settings(SENSOS_AUTH=section):
-                assert django_settings.verifier() is django_settings.verifier()
-                assert issuer.paths[0] == "/.well-known/jwks.json"
+        with override_settings(SENSOS_AUTH={"ISSUER": f"http://127.0.0.1:{free_port()}", "AUDIENCE": AUDIENCE}):
+            verifier = django_settings.verifier()
+            assert isinstance(verifier, ConnectedVerifier)
+            assert Client().get("/whoami", headers=GOOD).status_code == 503
+            verifier.close()
     finally:
         django_settings.verifier.cache_clear()
 

@@ -177,7 +177,6 @@ def test_no_token_and_no_scope(channel: Channel, method: str) -> None:
 
 def test_refusal_does_not_wait_for_messages(channel: Channel) -> None:
     """A client that would stream for ever is refused before its first message."""
-
     ended = Event()
 
     def never() -> Iterator[bytes]:

@@ -7,8 +7,7 @@ from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.module_loading import import_string
 
-from sensos_auth.verifying.errors import KeysUnavailable
-from sensos_auth.verifying.remote_jwks import RemoteJwks
+from sensos_auth.verifying.errors import KeysUnavailable, RevocationsUnavailable
 from sensos_auth.verifying.verifier import Verifier
 
 _START_SECONDS = 5.0
@@ -28,7 +27,7 @@ def verifier() -> Verifier:
     """Return the project's one verifier, made at the first call; raises ImproperlyConfigured.
 
     It is ``VERIFIER``, the dotted path of one, or is made from ``ISSUER`` and ``AUDIENCE``: then it has a few seconds
-    to get the keys; as long as they don't come, requests are answered with 503.
+    to get the keys and what is revoked; as long as the keys don't come, requests are answered with 503.
     """
     section = _section()
     if "VERIFIER" in section:
@@ -38,11 +37,10 @@ def verifier() -> Verifier:
         return named
     if not {"ISSUER", "AUDIENCE"} <= section.keys():
         raise ImproperlyConfigured("SENSOS_AUTH needs ISSUER and AUDIENCE, or VERIFIER")
-    keys = RemoteJwks(f"{section['ISSUER'].rstrip('/')}/.well-known/jwks.json")
-    made = Verifier(issuer=section["ISSUER"], audience=section["AUDIENCE"], keys=keys)
+    made = Verifier.connect(section["ISSUER"], audience=section["AUDIENCE"])
     try:
-        keys.wait_until_ready(_START_SECONDS)
-    except KeysUnavailable:
+        made.wait_until_ready(_START_SECONDS)
+    except (KeysUnavailable, RevocationsUnavailable):
         return made  # which has said so in the log, and goes on trying
     return made
 

@@ -9,6 +9,7 @@ from tests.server.forged_tokens import Forge
 from tests.verifying.frameworks.protected_services import SCOPE, GrpcService, HttpService, ProtectedService
 from tests.verifying.frameworks.running_examples import EXAMPLES, running_examples
 
+VERIFY_PATH = "/v1/verify"
 HTTP = [name for name in EXAMPLES if not name.startswith("grpc")]
 GRPC = [name for name in EXAMPLES if name.startswith("grpc")]
 
@@ -53,6 +54,7 @@ def services(
         yield {
             **{name: HttpService(ports[name], "/v1/whoami", "/v1/vehicles") for name in HTTP},
             **{name: GrpcService(ports[name]) for name in GRPC},
+            "verify": HttpService(issuer.port, VERIFY_PATH, f"{VERIFY_PATH}?scope={SCOPE}"),
             "example-api": HttpService(issuer.port, ENDPOINT_PATH, ""),
         }
 

@@ -56,12 +56,12 @@ class HttpService:
         return self.ask(request_bytes(method, path or self.path, [*headers]), method)
 
     def lets_in(self, *authorization: str, scoped: bool = False) -> bytes:
-        """Return the body of the answer."""
+        """Return the headers and the body of the answer."""
         path = self.scoped_path if scoped else self.path
         url = f"http://127.0.0.1:{self.port}{path}"
         answer = httpx2.get(url, headers=[("Authorization", value) for value in authorization], trust_env=False)
         assert answer.status_code == 200, answer
-        return answer.content
+        return b"\r\n".join([*(value for pair in answer.headers.raw for value in pair), answer.content])
 
     def refuses(self, *authorization: str, status: int = 401, challenge: str = "", scoped: bool = False) -> None:
         """Fail unless the answer is the contract's, byte for byte."""

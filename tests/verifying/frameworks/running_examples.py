@@ -1,11 +1,12 @@
 """The examples of ``examples/frameworks``, each on a port of its own, under a server that people run it with."""
 
 import os
+import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from tests.running_service import AUDIENCE, RunningService, free_port
 ROOT = Path(__file__).parents[3]
 _SERVED = "tests.verifying.frameworks.served"
 _START_SECONDS = 40.0
+_AT_ONCE = 3
 _GRANIAN = (str(Path(sys.executable).with_name("granian")), "--no-log", "--host", "127.0.0.1", "--port", "{port}")
 _ASGI = (*_GRANIAN, "--interface", "asgi", f"{_SERVED}:app")
 _WSGI = (*_GRANIAN, "--interface", "wsgi", f"{_SERVED}:app")
@@ -56,21 +58,31 @@ EXAMPLES = {
 @contextmanager
 def running_examples(service: RunningService, folder: Path) -> Iterator[dict[str, int]]:
     """Run all examples against the service; returns the port of each."""
-    ports = {name: free_port() for name in EXAMPLES}
-    processes = {name: _start(example, ports[name], service, folder / name) for name, example in EXAMPLES.items()}
-    try:
-        for name, process in processes.items():
-            _wait_until_ready(process, ports[name], folder / name, is_grpc=name.startswith("grpc"))
+    ports: dict[str, int] = {}
+    with ExitStack() as stack:
+        # A few at a time: all at once they would starve each other of processors, and of their keys.
+        for names in _batched(EXAMPLES, _AT_ONCE):
+            ports |= {name: free_port() for name in names}
+            started = {name: _start(EXAMPLES[name], ports[name], service, folder / name) for name in names}
+            for process in started.values():
+                stack.callback(_end, process)
+            for name, process in started.items():
+                _wait_until_ready(process, ports[name], folder / name, is_grpc=name.startswith("grpc"))
         yield ports
-    finally:
-        for process in processes.values():
-            process.terminate()
-        for process in processes.values():
-            try:
-                process.wait(10)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+
+
+def _batched(names: Iterable[str], size: int) -> Iterator[list[str]]:
+    """Yield the names in lists of this size (:func:`itertools.batched`, which Python 3.11 has not)."""
+    remaining = list(names)
+    while remaining:
+        yield remaining[:size]
+        del remaining[:size]
+
+
+def _end(process: "subprocess.Popen[bytes]") -> None:
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)  # with its workers, in a process group of their own
+    process.wait()
 
 
 def _start(example: Example, port: int, service: RunningService, log_file: Path) -> "subprocess.Popen[bytes]":
@@ -91,6 +103,7 @@ def _start(example: Example, port: int, service: RunningService, log_file: Path)
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
+            start_new_session=True,
         )
 
 
