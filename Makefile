@@ -49,6 +49,10 @@ test: setup gateways ## Run all tests, fast ones first (PYTEST_ARGS=… WORKERS=
 differential: setup ## Show 1 000 000 mutants of valid tokens to PyJWT, joserfc and ours (DIFFERENTIAL_ARGS="--seed 2")
 	$(BIN)/python -m tests.verifying.differential.run --processes $(WORKERS) $(DIFFERENTIAL_ARGS)
 
+.PHONY: planted-defects
+planted-defects: setup ## Plant each known defect into a copy, and see that the tests notice (PLANTED_ARGS="--only WORD")
+	$(BIN)/python -m tests.planted_defects.run --processes $(WORKERS) $(PLANTED_ARGS)
+
 .PHONY: check
 check: setup ## Check format, lint, types and import rules
 	$(BIN)/ruff format --check

@@ -1,0 +1,56 @@
+"""Defects in how the revocation feed is followed."""
+
+from tests.planted_defects.defect import Defect, in_file
+
+_page = in_file("verifying/feed_page.py", "verifying/test_feed_page.py")
+_remote = in_file("verifying/remote_revocations.py", "verifying/test_remote_revocations.py")
+_standing = in_file("verifying/feed_standing.py", "verifying/test_remote_revocations.py")
+_connection = in_file("verifying/feed_connection.py", "verifying/test_remote_revocations.py")
+
+DEFECTS: list[Defect] = [
+    _page.defect(
+        "Z74 anybody may write a page",
+        "if key.algorithm not in FEED.algorithms or not key.verifies(jws):",
+        "if key.algorithm not in FEED.algorithms:",
+    ),
+    _page.defect("Z74 an access token's signature signs a page", 'if jws.header.get("typ") != FEED_TYPE or', "if"),
+    _page.defect("Z74 any kind of key signs pages", 'frozenset({"EdDSA"})', 'frozenset({"EdDSA", "ES256"})'),
+    _page.defect("Z74 the attached payload is another page", "    if jws.payload:\n", "    if False:\n"),
+    _page.defect("Z74 a page of another issuer is taken", "if page.issuer != issuer:", "if False:"),
+    _page.defect("Z74 a page that was not asked for is taken", "if page.since != since:", "if False:"),
+    _page.defect("Z20 a page older than what is held is taken", "if page.version < since:", "if False:"),
+    _remote.defect(
+        "Z73 the policy for stale revocations is not heard",
+        "if self._refuses and self._clock() - self._standing.confirmed_at > self._max_staleness:",
+        "if False:",
+    ),
+    _remote.defect(
+        "Z73 stale revocations refuse where they should not",
+        "if self._refuses and self._clock() - self._standing.confirmed_at > self._max_staleness:",
+        "if self._clock() - self._standing.confirmed_at > self._max_staleness:",
+    ),
+    _remote.defect("Z73 the first page of many is all", "        if not page.more:\n", "        if True:\n"),
+    _remote.defect(
+        "Z74 a replayed page confirms the feed as of now",
+        "self._standing.confirm(asked_at, self._now() - page.as_of, self._clock())",
+        "self._standing.confirm(self._clock(), 0.0, self._clock())",
+    ),
+    _remote.defect(
+        "F16 a revoked key is not fetched anew",
+        "if page.signing_keys and self._token_keys is not None:",
+        "if False:",
+    ),
+    _remote.defect(
+        "Z74 one bad answer ends the thread",
+        "            except Exception as error:  # noqa: BLE001 - whatever it was, the feed is followed on\n",
+        "            except ZeroDivisionError as error:\n",
+    ),
+    _standing.defect(
+        "Z74 the age of a page is not looked at",
+        "asked_at - (age if age > CLOCKS_MAY_DIFFER else 0.0)",
+        "asked_at",
+    ),
+    _connection.defect("F08 redirects of the feed are followed", "follow_redirects=False", "follow_redirects=True"),
+    _connection.defect("Z74 an endless page is read to its end", "if len(received) > LARGEST_ANSWER:", "if False:"),
+    _connection.defect("Z75 a silent connection holds the feed", "asyncio.timeout(deadline)", "asyncio.timeout(None)"),
+]
