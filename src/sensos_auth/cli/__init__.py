@@ -16,6 +16,8 @@ _COMMANDS = {
     "secrets": ("sensos_auth.cli.secrets:secrets", "Application secrets: create, list, revoke."),
     "keys": ("sensos_auth.cli.keys:keys", "Signing keys: list, rotate, revoke."),
     "tokens": ("sensos_auth.cli.tokens:tokens", "Access tokens: inspect, revoke."),
+    "token": ("sensos_auth.cli.token:token", "For integrators: print a valid access token."),
+    "call": ("sensos_auth.cli.call:call", "For integrators: call the API, and print what it answers."),
     "probe": ("sensos_auth.cli.probe:probe", "Send bad requests to a service of yours, and report what got through."),
     "verifiers": ("sensos_auth.cli.verifiers:verifiers", "Verifiers that follow the revocation feed: list."),
     "doctor": ("sensos_auth.cli.doctor:doctor", "Say what is wrong with this configuration, and how to mend it."),

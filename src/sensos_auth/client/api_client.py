@@ -63,8 +63,8 @@ class Client(_Calls):
 
     Every method returns the JSON document of the answer, or None where there is none. Raises ApiError with the API's
     own words, ApiUnavailable, and what :meth:`TokenSource.token` does. ``timeout`` is in seconds, for each of
-    connecting, sending and receiving. GET, PUT and DELETE are repeated after passing failures, at most five times and not after
-    ``patience`` seconds; POST and PATCH never.
+    connecting, sending and receiving. GET, PUT and DELETE are repeated after passing failures, at most five times and
+    not after ``patience`` seconds; POST and PATCH never.
     """
 
     def __init__(self, source: AnySource, **options: Any) -> None:  # noqa: ANN401 - timeout, patience, surroundings

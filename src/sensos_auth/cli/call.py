@@ -1,0 +1,63 @@
+"""``sensos-auth call``: one request to the API with a valid token, and its answer for people to read."""
+
+import json
+import os
+import re
+from contextlib import suppress
+from typing import Any, BinaryIO
+
+import click
+
+from sensos_auth.cli.parameters import example
+from sensos_auth.cli.token import cache_option, obtain_token, place_of
+from sensos_auth.client import Client, TokenSource
+from sensos_auth.model.errors import InvalidInput
+
+_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
+_CONTROL = re.compile("[\x7f-\x9f\u2028-\u202e\u2066-\u2069]")  # what json leaves as it is, and a terminal obeys
+
+
+@click.command(
+    epilog=example(
+        "call GET /v1/endpoint",
+        "call GET /v1/devices --param limit=10",
+        "call POST /v1/devices --data device.json",
+    )
+)
+@click.argument("method", type=click.Choice(_METHODS, case_sensitive=False))
+@click.argument("path")
+@click.option("--param", "params", multiple=True, metavar="NAME=VALUE", help="A parameter of the query; repeatable.")
+@click.option("--data", type=click.File("rb"), help="The file with the JSON body; - for standard input.")
+@cache_option
+def call(*, method: str, path: str, params: tuple[str, ...], data: BinaryIO | None, no_cache: bool) -> None:
+    """Call the API at SENSOS_BASE_URL, and print the JSON document that it answers.
+
+    The token is had as `token` has it. An answer that is an error is printed in the API's own words, and the exit
+    status is 1.
+    """
+    query = dict(_parameter(text) for text in params)
+    body = None if data is None else _body(data)
+    source = TokenSource.from_env(os.environ)
+    held = source.shared.held = obtain_token(os.environ, use_cache=not no_cache)
+    with Client(source) as client:
+        document = client.request(method, path, params=query, json=body)
+    if source.shared.held is not held and not no_cache:  # the API had refused the one that was kept
+        with suppress(OSError):
+            place_of(os.environ, source).save(source.shared.held)
+    if document is not None:
+        shown = json.dumps(document, indent=2, ensure_ascii=False)
+        click.echo(_CONTROL.sub(lambda match: f"\\u{ord(match[0]):04x}", shown))
+
+
+def _parameter(text: str) -> tuple[str, str]:
+    name, separator, value = text.partition("=")
+    if not name or not separator:
+        raise InvalidInput("--param is written NAME=VALUE")
+    return name, value
+
+
+def _body(data: BinaryIO) -> Any:  # noqa: ANN401 - any JSON document
+    try:
+        return json.load(data)
+    except (ValueError, RecursionError):
+        raise InvalidInput("--data is not a JSON document") from None

@@ -1,0 +1,93 @@
+"""``sensos-auth token``: a valid access token for scripts, from the credentials in the environment."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+import click
+import platformdirs
+
+from sensos_auth.cli.parameters import example, json_option
+from sensos_auth.cli.printing import print_json
+from sensos_auth.client import Credentials, TokenServiceUnavailable, TokenSource
+from sensos_auth.client.held_token import HeldToken, TokenState
+from sensos_auth.client.kept_token import KeptToken
+from sensos_auth.client.surroundings import seconds_since_boot
+from sensos_auth.model.errors import InvalidInput
+
+_PATIENCE = 30.0
+_PATIENCE_WITH_TOKEN = 5.0  # seconds, while the one that is kept still serves
+
+cache_option = click.option("--no-cache", is_flag=True, help="Get a fresh token, and keep it nowhere.")
+
+
+@click.command(
+    epilog=example("token", "token --header", "token --json")
+    + '\n\n\b\nWith curl:\n  curl -H "$(sensos-auth token --header)" "$SENSOS_BASE_URL/v1/endpoint"'
+)
+@cache_option
+@click.option("--header", is_flag=True, help="Print the whole Authorization header, as curl's -H takes it.")
+@json_option
+def token(*, no_cache: bool, header: bool, as_json: bool) -> None:
+    """Print a valid access token.
+
+    SENSOS_BASE_URL, SENSOS_TENANT_ID, SENSOS_APPLICATION_ID and SENSOS_APPLICATION_SECRET tell whose; each may have
+    _FILE at its end and name a file that holds the value. The token is kept in a file of yours alone until three
+    quarters of its life are over, so that scripts can run this as often as they like. It is a password: do not let it
+    into logs.
+    """
+    if header and as_json:
+        raise InvalidInput("--header and --json exclude each other")
+    held = obtain_token(os.environ, use_cache=not no_cache)
+    if as_json:
+        remaining = int(held.expires_at - seconds_since_boot())
+        print_json({"accessToken": held.token, "expiresIn": remaining})
+    else:
+        click.echo(f"Authorization: {held.authorization}" if header else held.token)
+
+
+def obtain_token(environment: Mapping[str, str], *, use_cache: bool) -> HeldToken:
+    """Return a token for the application of the environment: the one that is kept, or a new one.
+
+    One process at a time gets a new one, the others wait for it. Raises what :meth:`TokenSource.token` does.
+    """
+    source = TokenSource.from_env(environment, patience=_PATIENCE)
+    if not use_cache:
+        return source.shared.get()
+    kept = place_of(environment, source)
+    held = kept.load()
+    if held is not None and _is_fresh(held):
+        return held
+    try:
+        with kept.locked(_PATIENCE):
+            return _renew(environment, kept)
+    except OSError as error:
+        click.echo(f"The token is not kept for the next time: {error.strerror}.", err=True)
+        return source.shared.get()
+
+
+def place_of(environment: Mapping[str, str], source: TokenSource) -> KeptToken:
+    """Return where the token of these credentials is kept; raises ConfigurationError."""
+    credentials = Credentials.from_env(environment)
+    identity = (source.base_url, credentials.tenant_id, credentials.application_id, credentials.current_secret())
+    return KeptToken(Path(platformdirs.user_cache_path("sensos-auth")), identity)
+
+
+def _renew(environment: Mapping[str, str], kept: KeptToken) -> HeldToken:
+    held = kept.load()  # again: another process may have got one while this one waited
+    if held is not None and _is_fresh(held):
+        return held
+    patience = _PATIENCE if held is None else _PATIENCE_WITH_TOKEN
+    try:
+        renewed = TokenSource.from_env(environment, patience=patience).shared.get()
+    except TokenServiceUnavailable as error:
+        if held is None:
+            raise
+        click.echo(f"The token that is kept still serves, but there is no new one: {error}", err=True)
+        return held
+    kept.save(renewed)
+    return renewed
+
+
+def _is_fresh(held: HeldToken) -> bool:
+    return held.state(seconds_since_boot()) is TokenState.FRESH

@@ -1,0 +1,70 @@
+"""``sensos-auth call``, against the token server of the test kit and the API behind it."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from sensos_auth.cli import main
+from sensos_auth.testing import ApiAnswer, TokenServer, token_server
+
+
+@pytest.fixture
+def server() -> Iterator[TokenServer]:
+    """Run a token server."""
+    with token_server() as running:
+        yield running
+
+
+def run(server: TokenServer, home: Path, *arguments: str, stdin: str = "") -> Result:
+    """Run ``call`` in the environment of an application of the server."""
+    environment = {"XDG_CACHE_HOME": str(home), "HOME": str(home)} | server.environment
+    return CliRunner(env=environment).invoke(main, ["call", *arguments], input=stdin)
+
+
+def test_the_answer_is_printed_readably(server: TokenServer, tmp_path: Path) -> None:
+    """JSON with indentation, letters as they are, and nothing that a terminal would obey."""
+    server.answer("GET", "/v1/devices", lambda request: ApiAnswer(200, {"name": "Tür\x9b", "query": request.query}))
+    result = run(server, tmp_path, "get", "/v1/devices", "--param", "limit=2", "--param", "q=a=b")
+    assert result.exit_code == 0
+    assert '  "name": "Tür\\u009b"' in result.stdout
+    assert json.loads(result.stdout)["query"] == {"limit": "2", "q": "a=b"}
+
+
+def test_the_token_is_kept_and_a_refused_one_replaced(server: TokenServer, tmp_path: Path) -> None:
+    """The next call has the new one."""
+    for _ in range(2):
+        assert run(server, tmp_path, "GET", "/v1/endpoint").exit_code == 0
+    assert server.token_requests == 1
+    server.revoke_tokens()
+    for _ in range(2):
+        assert run(server, tmp_path, "GET", "/v1/endpoint").exit_code == 0
+    assert server.token_requests == 2
+    assert server.api_statuses == [200, 200, 401, 200, 200]
+
+
+def test_bodies(server: TokenServer, tmp_path: Path) -> None:
+    """From a file or standard input; an answer without a document prints nothing."""
+    server.answer("POST", "/v1/devices", lambda request: ApiAnswer(201, json.loads(request.body)))
+    server.answer("DELETE", "/v1/devices", lambda _: ApiAnswer(204))
+    (tmp_path / "device.json").write_text('{"name": "a"}')
+    from_file = run(server, tmp_path, "POST", "/v1/devices", "--data", str(tmp_path / "device.json"))
+    from_stdin = run(server, tmp_path, "POST", "/v1/devices", "--data", "-", stdin='{"name": "a"}')
+    assert json.loads(from_file.stdout) == json.loads(from_stdin.stdout) == {"name": "a"}
+    assert run(server, tmp_path, "DELETE", "/v1/devices").stdout == ""
+
+
+def test_errors(server: TokenServer, tmp_path: Path) -> None:
+    """The API's words on stderr with status 1; wrong usage is status 2, before anything is asked for."""
+    missing = run(server, tmp_path, "GET", "/v1/nothing")
+    assert (missing.exit_code, missing.stdout) == (1, "")
+    assert "404 Not Found: There is nothing at this path" in missing.stderr
+    for arguments in (
+        ("GET", "https://attacker.test/"),
+        ("GET", "/v1/x", "--param", "novalue"),
+        ("POST", "/v1/x", "--data", "-"),
+        ("FETCH", "/v1/x"),
+    ):
+        assert run(server, tmp_path, *arguments, stdin="{").exit_code == 2
