@@ -31,6 +31,7 @@ def test_the_answer_is_printed_readably(server: TokenServer, tmp_path: Path) -> 
     assert result.exit_code == 0
     assert '  "name": "Tür\\u009b"' in result.stdout
     assert json.loads(result.stdout)["query"] == {"limit": "2", "q": "a=b"}
+    assert run(server, tmp_path, "GET", "/v1/devices", "--json").stdout == '{"name": "T\\u00fcr\\u009b", "query": {}}\n'
 
 
 def test_the_token_is_kept_and_a_refused_one_replaced(server: TokenServer, tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from typing import Any, BinaryIO
 
 import click
 
-from sensos_auth.cli.parameters import example
+from sensos_auth.cli.parameters import example, json_option
 from sensos_auth.cli.token import cache_option, obtain_token, place_of
 from sensos_auth.client import Client, TokenSource
 from sensos_auth.model.errors import InvalidInput
@@ -29,10 +29,13 @@ _CONTROL = re.compile("[\x7f-\x9f\u2028-\u202e\u2066-\u2069]")  # what json leav
 @click.option("--param", "params", multiple=True, metavar="NAME=VALUE", help="A parameter of the query; repeatable.")
 @click.option("--data", type=click.File("rb"), help="The file with the JSON body; - for standard input.")
 @cache_option
-def call(*, method: str, path: str, params: tuple[str, ...], data: BinaryIO | None, no_cache: bool) -> None:
+@json_option
+def call(
+    *, method: str, path: str, params: tuple[str, ...], data: BinaryIO | None, no_cache: bool, as_json: bool
+) -> None:
     """Call the API at SENSOS_BASE_URL, and print the JSON document that it answers.
 
-    The token is had as `token` has it. An answer that is an error is printed in the API's own words, and the exit
+    It is indented for people, or on one line with --json. The token is had as `token` has it. An answer that is an error is printed in the API's own words, and the exit
     status is 1.
     """
     query = dict(_parameter(text) for text in params)
@@ -44,7 +47,9 @@ def call(*, method: str, path: str, params: tuple[str, ...], data: BinaryIO | No
     if source.shared.held is not held and not no_cache:  # the API had refused the one that was kept
         with suppress(OSError):
             place_of(os.environ, source).save(source.shared.held)
-    if document is not None:
+    if document is not None and as_json:
+        click.echo(json.dumps(document))
+    elif document is not None:
         shown = json.dumps(document, indent=2, ensure_ascii=False)
         click.echo(_CONTROL.sub(lambda match: f"\\u{ord(match[0]):04x}", shown))
 
