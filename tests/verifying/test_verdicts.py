@@ -85,6 +85,16 @@ def test_no_order_of_use_breaks_the_bounds(size: int, steps: list[tuple[bool, in
         assert sum(len(verdict.caller.payload) for verdict in small) <= size * BYTES_PER_VERDICT
 
 
+def test_nobody_waits_for_a_lock() -> None:
+    """While the lock is held, by a thread that a fork may have left behind, verdicts are found and none is kept."""
+    verdicts, verdict = Verdicts(10), _verdict()
+    verdicts.put(b"a", verdict)
+    with verdicts._lock:
+        verdicts.put(b"b", verdict)
+        assert verdicts.get(b"a") is verdict
+    assert verdicts.get(b"b") is None
+
+
 def test_threads_find_what_is_theirs() -> None:
     """Eight threads that drive each other's verdicts out never find another one than was put."""
     verdicts = Verdicts(50)

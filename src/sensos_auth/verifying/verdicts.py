@@ -12,6 +12,7 @@ from sensos_auth.verifying.caller import Caller
 from sensos_auth.verifying.keys import VerificationKey
 
 BYTES_PER_VERDICT = 1024  # on average; larger ones take the room of several
+_OVERHEAD = 512  # bytes of a verdict besides its payload, rounded up
 
 
 class Verdict:
@@ -54,15 +55,17 @@ class Verdicts:
         return verdict
 
     def put(self, digest: bytes, verdict: Verdict) -> None:
-        """Remember the verdict."""
-        size = len(verdict.caller.payload) + _OVERHEAD
-        with self._lock:
+        """Remember the verdict, unless another thread is remembering one in this instant."""
+        # Nobody ever waits for it: not even in a forked process, where the thread that holds the lock may be missing.
+        if not self._lock.acquire(blocking=False):
+            return
+        try:
+            size = len(verdict.caller.payload) + _OVERHEAD
             if len(self._young) >= self._most or self._young_bytes + size > self._most_bytes:
                 self._old = self._young
                 self._young = {}
                 self._young_bytes = 0
             self._young[digest] = verdict
             self._young_bytes += size
-
-
-_OVERHEAD = 512  # bytes of a verdict besides its payload, rounded up
+        finally:
+            self._lock.release()
