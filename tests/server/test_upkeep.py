@@ -4,6 +4,7 @@ import io
 import json
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,12 @@ import pytest
 
 from sensos_auth.issuing.configuration import obtain_master_key
 from sensos_auth.issuing.key_rotation import keep_keys_current
+from sensos_auth.model.revocation import RevocationKind, subject_digest
 from sensos_auth.model.signing_key import PUBLISHED_BEFORE_SIGNING, SIGNS_FOR, SigningKey
 from sensos_auth.registry import Registry, open_registry
+from sensos_auth.registry.revocations import revoke_token
 from sensos_auth.registry.signing_keys import list_signing_keys
+from sensos_auth.registry.verifiers import VerifierReport, list_verifiers, record_verifier
 from sensos_auth.server import upkeep
 from sensos_auth.server.log_lines import configure_logging
 from sensos_auth.server.log_sink import LogSink
@@ -88,6 +92,26 @@ def test_nothing_is_due(deployment: Deployment) -> None:
     deployment.begin(SIGNS_FOR - PUBLISHED_BEFORE_SIGNING - 600)
     assert deployment.run_upkeep(until_events=1, seconds=0.3) == []
     assert len(deployment.keys()) == 1
+
+
+def test_n12_what_has_ended_is_cleaned_up(deployment: Deployment) -> None:
+    """Revocations whose tokens have expired, and verifiers that went away; nothing else, and without a word."""
+    deployment.begin(0)
+    registry = open_registry(deployment._url)
+    now = int(time.time())
+    with registry.change("test") as change:
+        revoke_token(change, "ended", expires_at=now - 120)
+        revoke_token(change, "alive", expires_at=now + 120)
+    report = VerifierReport("app_a", "alive", "ten_a", 1, (), now * 1000, now * 1000 + 10_000)
+    with registry.observation() as view:
+        record_verifier(view, report)
+        record_verifier(view, replace(report, name="gone", live_until=(now - 4000) * 1000))
+    assert deployment.run_upkeep(until_events=1, seconds=0.4) == []
+    with registry.view() as view:
+        assert list_verifiers(view) == [report]
+        (row,) = view.statements.revocations_between(view.connection, since=0, until=change.version, now=0)
+    assert bytes(row[1]) == subject_digest(RevocationKind.TOKEN, "alive")
+    registry.close()
 
 
 def test_i13_failure_is_logged_and_tried_again(deployment: Deployment) -> None:

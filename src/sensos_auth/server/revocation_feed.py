@@ -27,9 +27,8 @@ _LOOKS_EVERY = 0.05
 # Polls that may wait at once in one worker: of verifiers that show a token, and of anybody.
 MOST_WAITING_WITH_TOKEN = 1_000
 MOST_WAITING_WITHOUT = 200
-# Pages kept in memory for as long as nothing changes, and for a second at most: a burst of readers signs once.
+# Pages kept in memory for as long as nothing changes, and within a second: a burst of readers signs once.
 _MOST_PAGES = 128
-_PAGES_LAST = 1
 
 _encode = msgspec.json.Encoder().encode
 
@@ -145,8 +144,7 @@ class RevocationFeed:
         return answered
 
     def _page(self, view: View, version: int, since: int) -> SignedPage:
-        read_version, read_at = self._pages_are_of
-        if read_version != version or not 0 <= view.now - read_at <= _PAGES_LAST or len(self._pages) >= _MOST_PAGES:
+        if self._pages_are_of != (version, view.now) or len(self._pages) >= _MOST_PAGES:
             self._pages = {}
             self._pages_are_of = (version, view.now)
         page = self._pages.get(since)

@@ -1,0 +1,152 @@
+"""The feed's thread by itself: pages are signed once, and its bounds hold."""
+
+import asyncio
+import json
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import pytest
+
+from sensos_auth.issuing.feed_signer import FeedSigner, keep_feed_key, open_feed_signer
+from sensos_auth.issuing.master_key import MasterKey
+from sensos_auth.model.errors import RegistryUnavailable
+from sensos_auth.registry import Registry, open_registry
+from sensos_auth.registry.revocations import revoke_token
+from sensos_auth.server import revocation_feed
+from sensos_auth.server.revocation_feed import RevocationFeed
+
+ISSUER = "https://auth.example"
+
+
+class Feed:
+    """A feed over a registry of its own, which tests change from the event loop's thread."""
+
+    def __init__(self, folder: Path) -> None:
+        self._url = f"sqlite:///{folder / 'registry.sqlite3'}"
+        self.registry = open_registry(self._url)
+        master_key = MasterKey(bytes(32))
+        keep_feed_key(self.registry, master_key)
+        self.signer = open_feed_signer(self.registry, master_key)
+
+    def run(
+        self, use: Callable[[RevocationFeed], Awaitable[None]], opening: Callable[[], Registry] | None = None
+    ) -> None:
+        """Run the coroutine function on a feed that has started, and end the feed."""
+
+        async def whole() -> None:
+            feed = RevocationFeed(opening or (lambda: open_registry(self._url)), self.signer, ISSUER)
+            feed.start()
+            try:
+                await use(feed)
+            finally:
+                feed.close()
+                assert not feed._thread.is_alive()
+
+        asyncio.run(whole())
+
+    def revoke(self, token_id: str) -> int:
+        """Revoke a token and return the version."""
+        with self.registry.change("test") as change:
+            revoke_token(change, token_id)
+        return change.version
+
+
+@pytest.fixture
+def made(tmp_path: Path) -> Feed:
+    """Return a feed's registry and key."""
+    return Feed(tmp_path)
+
+
+async def _until(condition: Callable[[], bool]) -> None:
+    give_up_at = time.monotonic() + 3
+    while not condition():
+        assert time.monotonic() < give_up_at
+        await asyncio.sleep(0.01)
+
+
+def test_one_page_is_signed_once_for_all_who_ask(made: Feed, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Until the registry changes; five hundred that wait are woken with the same signature."""
+    signed: list[bytes] = []
+    sign = FeedSigner.sign
+
+    def counting(signer: FeedSigner, body: bytes) -> bytes:
+        signed.append(body)
+        return sign(signer, body)
+
+    monkeypatch.setattr(FeedSigner, "sign", counting)
+    since = made.revoke("first")
+
+    async def use(feed: RevocationFeed) -> None:
+        polls = [asyncio.ensure_future(feed.poll(since, 5, has_token=True)) for _ in range(500)]
+        await _until(lambda: len(feed._waiting) == 500)
+        assert signed == []
+        version = made.revoke("second")
+        pages = await asyncio.gather(*polls)
+        assert {page.version for page in pages} == {version}
+        assert len(signed) == 1
+        await feed.poll(since, 0, has_token=False)
+        assert len(signed) == 1
+        made.revoke("third")
+        await feed.poll(since, 0, has_token=False)
+        assert len(signed) == 2
+
+    made.run(use)
+
+
+def test_page_is_read_again_after_a_second(made: Feed) -> None:
+    """So that ``asOf``, by which verifiers know how fresh it is, is never older."""
+    seen: list[bytes] = []
+
+    async def use(feed: RevocationFeed) -> None:
+        for _ in range(2):
+            seen.append((await feed.poll(0, 0, has_token=False)).body)
+            await asyncio.sleep(1.01)
+
+    made.run(use)
+    first, second = (json.loads(body) for body in seen)
+    assert first["asOf"] < second["asOf"]
+    assert first["version"] == second["version"]
+
+
+@pytest.mark.parametrize("has_token", [True, False])
+def test_p10_those_who_wait_are_bounded_apart(made: Feed, monkeypatch: pytest.MonkeyPatch, *, has_token: bool) -> None:
+    """The full kind is answered at once, the other one waits; a poll that is given up frees its place."""
+    monkeypatch.setattr(revocation_feed, "MOST_WAITING_WITH_TOKEN", 3)
+    monkeypatch.setattr(revocation_feed, "MOST_WAITING_WITHOUT", 3)
+    since = made.revoke("first")
+
+    async def use(feed: RevocationFeed) -> None:
+        polls = [asyncio.ensure_future(feed.poll(since, 9, has_token=has_token)) for _ in range(3)]
+        await _until(lambda: len(feed._waiting) == 3)
+        await asyncio.wait_for(feed.poll(since, 9, has_token=has_token), 1)
+        other = asyncio.ensure_future(feed.poll(since, 9, has_token=not has_token))
+        await _until(lambda: len(feed._waiting) == 4)
+        polls[0].cancel()
+        await _until(lambda: len(feed._waiting) == 3)
+        again = asyncio.ensure_future(feed.poll(since, 9, has_token=has_token))
+        await _until(lambda: len(feed._waiting) == 4)
+        feed.stop_waiting()
+        await asyncio.wait_for(asyncio.gather(*polls[1:], other, again), 1)
+        await asyncio.wait_for(feed.poll(since, 9, has_token=has_token), 1)
+
+    made.run(use)
+
+
+def test_registry_that_cannot_be_opened_is_tried_again(made: Feed) -> None:
+    """Each poll is told, and the first one after the trouble is answered."""
+    troubles = [RegistryUnavailable("busy"), OSError("a file of somebody's")]
+
+    def opening() -> Registry:
+        if troubles:
+            raise troubles.pop(0)
+        return open_registry(made._url)
+
+    async def use(feed: RevocationFeed) -> None:
+        for _ in range(2):
+            with pytest.raises(RegistryUnavailable) as caught:
+                await feed.poll(0, 5, has_token=False)
+            assert "somebody" not in str(caught.value)
+        assert (await feed.poll(0, 0, has_token=False)).version > 0
+
+    made.run(use, opening)
