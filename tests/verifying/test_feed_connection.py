@@ -1,0 +1,83 @@
+import asyncio
+import gzip
+import threading
+import time
+from http.server import BaseHTTPRequestHandler
+
+import pytest
+
+from sensos_auth.verifying.feed_connection import LARGEST_ANSWER, Answer, FeedConnection, NoAnswer
+from tests.verifying.jwks_server import document, serving
+
+DEADLINE = 0.5  # seconds
+
+
+async def _get(url: str, token: str | None = None) -> Answer:
+    async with FeedConnection() as connection:
+        return await connection.get(url, DEADLINE, token)
+
+
+def test_answer_comes_back_whole() -> None:
+    """Status, body and headers, after a request that shows the token and asks for no compression."""
+    with serving(document(b"{}", 401, X_Test="1")) as server:
+        answer = asyncio.run(_get(server.url, "a.b.c"))
+    assert (answer.status, answer.body, answer.headers["x-test"]) == (401, b"{}", "1")
+    assert server.headers["authorization"] == "Bearer a.b.c"
+    assert server.headers["accept-encoding"] == "identity"
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_f08_m01_redirects_are_not_followed(status: int) -> None:
+    """A redirect is an answer, and the token goes nowhere else, not even on the same host."""
+    with serving(document(b"", status, Location="/other")) as server:
+        assert asyncio.run(_get(server.url, "a.b.c")).status == status
+        assert server.paths == ["/jwks.json"]
+
+
+def test_largest_answer_is_4_mib() -> None:
+    """4 MiB come back whole, a byte more is refused."""
+    with serving(document(b"a" * LARGEST_ANSWER)) as server:
+        assert len(asyncio.run(_get(server.url)).body) == LARGEST_ANSWER
+        server.answer = document(b"a" * (LARGEST_ANSWER + 1))
+        with pytest.raises(NoAnswer, match="more than"):
+            asyncio.run(_get(server.url))
+
+
+def test_compressed_answer_is_none() -> None:
+    """We ask for none, so nothing is ever decompressed."""
+    with (
+        serving(document(gzip.compress(b"a" * 10_000_000), Content_Encoding="gzip")) as server,
+        pytest.raises(NoAnswer, match="an encoded answer"),
+    ):
+        asyncio.run(_get(server.url))
+
+
+@pytest.mark.parametrize("drips", [False, True], ids=["silent", "dripping"])
+def test_z75_slow_answer_is_none(drips: bool) -> None:  # noqa: FBT001 - a parameter
+    """Silence and a dripping body end when the deadline is over, and the connection works again afterwards."""
+    stop = threading.Event()
+
+    def slow(handler: BaseHTTPRequestHandler) -> None:
+        if drips:
+            handler.send_response(200)
+            handler.end_headers()
+        while not stop.wait(0.05):
+            if drips:
+                handler.wfile.write(b" ")
+        handler.close_connection = True
+
+    async def twice(url: str) -> float:
+        async with FeedConnection() as connection:
+            began = time.monotonic()
+            with pytest.raises(NoAnswer, match="no whole answer within"):
+                await asyncio.wait_for(connection.get(url, DEADLINE), 5)
+            elapsed = time.monotonic() - began
+            server.answer = document(b"{}")
+            assert (await connection.get(url, 5)).body == b"{}"
+            return elapsed
+
+    with serving(slow) as server:
+        try:
+            assert DEADLINE <= asyncio.run(twice(server.url)) < 4
+        finally:
+            stop.set()
