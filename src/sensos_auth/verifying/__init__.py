@@ -2,15 +2,15 @@
 
 One verifier for each service, made when it starts::
 
-    keys = RemoteJwks("https://auth.example.com/.well-known/jwks.json")
-    verifier = Verifier(issuer="https://auth.example.com", audience="sensos-api", keys=keys)
-    keys.wait_until_ready()
+    verifier = Verifier.connect("https://auth.example.com", audience="sensos-api")
+    verifier.wait_until_ready()
 
     caller = verifier.verify(token, scope="devices:read")
     caller.tenant_id, caller.application_id, caller.scopes
 
-Around a whole ASGI application: ``AuthenticationMiddleware(app, verifier)``. In FastAPI, endpoint by endpoint:
-:mod:`sensos_auth.verifying.fastapi`. Elsewhere, two functions make a request a caller and a refusal an answer:
+Around a whole ASGI application: ``AuthenticationMiddleware(app, verifier)``. In a framework, its module here:
+``fastapi``, ``starlette``, ``litestar``, ``flask``, ``django``, ``djangorestframework``, ``wsgi``, ``aiohttp``, ``grpc``.
+Elsewhere, two functions make a request a caller and a refusal an answer:
 ``authenticate(verifier, request.headers.getlist("Authorization"))`` and ``refusal_for(error)``.
 
 What is promised:
@@ -22,8 +22,8 @@ What is promised:
   service's log.
 * No keys, no word of revocations for too long (where that is to be refused), or a defect, is a 503: neither a refusal
   of a good token nor a pass.
-* Names in ``__all__`` here and in :mod:`sensos_auth.verifying.fastapi` change only with a major version. Claims may be
-  added to tokens; a verifier of today ignores them and keeps them in ``Caller.claims``.
+* Names in ``__all__`` here and in the frameworks' modules change only with a major version. Claims may be added to
+  tokens; a verifier of today ignores them and keeps them in ``Caller.claims``.
 
 A token is a password for as long as it lives: keep it out of logs, URLs and error messages.
 """

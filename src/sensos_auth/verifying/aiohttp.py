@@ -27,6 +27,8 @@ try:
 except ImportError as error:
     raise ImportError("sensos_auth.verifying.aiohttp needs aiohttp: pip install 'sensos-auth[aiohttp]'") from error
 
+__all__ = ["CALLER", "authentication", "require"]
+
 CALLER = web.RequestKey("caller", Caller)
 
 _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]

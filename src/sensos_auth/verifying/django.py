@@ -36,6 +36,8 @@ try:
 except ImportError as error:
     raise ImportError("sensos_auth.verifying.django needs Django: pip install 'sensos-auth[django]'") from error
 
+__all__ = ["AuthenticatedRequest", "AuthenticationMiddleware", "require"]
+
 _Parameters = ParamSpec("_Parameters")
 _Answer = TypeVar("_Answer", HttpResponse, HttpResponseBase, Awaitable[HttpResponse], Awaitable[HttpResponseBase])
 

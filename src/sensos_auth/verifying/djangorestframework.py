@@ -48,6 +48,9 @@ if TYPE_CHECKING:
     from rest_framework.views import APIView
 
 
+__all__ = ["AuthenticatedRequest", "CallerAuthentication", "CallerUser", "exception_handler", "require"]
+
+
 class CallerUser:
     """What ``request.user`` is: the caller, as the framework wants its users."""
 

@@ -28,6 +28,9 @@ except ImportError as error:
     raise ImportError("sensos_auth.verifying.fastapi needs FastAPI: pip install 'sensos-auth[fastapi]'") from error
 
 
+__all__ = ["Authentication", "CallerDependency"]
+
+
 class CallerDependency(SecurityBase):
     """What ``Depends`` and ``Security`` are given: returns the caller, or raises what the application answers."""
 

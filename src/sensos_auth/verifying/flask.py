@@ -28,6 +28,8 @@ try:
 except ImportError as error:
     raise ImportError("sensos_auth.verifying.flask needs Flask: pip install 'sensos-auth[flask]'") from error
 
+__all__ = ["Authentication"]
+
 _Parameters = ParamSpec("_Parameters")
 _Answer = TypeVar("_Answer")
 

@@ -38,6 +38,8 @@ except ImportError as error:
 if TYPE_CHECKING:
     from collections.abc import Awaitable
 
+__all__ = ["AsyncAuthenticationInterceptor", "AuthenticationInterceptor", "current_caller", "require"]
+
 _Method = TypeVar("_Method", bound=Callable[..., Any])
 _Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"  # generic for type checkers only
 _CODES = {

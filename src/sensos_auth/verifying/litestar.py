@@ -37,6 +37,8 @@ try:
 except ImportError as error:
     raise ImportError("sensos_auth.verifying.litestar needs Litestar: pip install 'sensos-auth[litestar]'") from error
 
+__all__ = ["Authentication", "require"]
+
 _Request = Request[Any, Any, Any]
 _Connection = ASGIConnection[Any, Any, Any, Any]
 _POLICY_VIOLATION = 1008  # RFC 6455 section 7.4.1

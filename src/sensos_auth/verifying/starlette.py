@@ -37,6 +37,8 @@ except ImportError as error:
         "sensos_auth.verifying.starlette needs Starlette: pip install 'sensos-auth[starlette]'"
     ) from error
 
+__all__ = ["CallerBackend", "CallerUser", "refuse", "require"]
+
 _Parameters = ParamSpec("_Parameters")
 _Answer = TypeVar("_Answer", bound=Response)
 

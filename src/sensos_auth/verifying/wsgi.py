@@ -21,6 +21,8 @@ from sensos_auth.verifying.wsgi_authorization import WsgiAuthorization
 if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
+__all__ = ["CALLER", "AuthenticationMiddleware"]
+
 CALLER = "sensos_auth.caller"
 
 
