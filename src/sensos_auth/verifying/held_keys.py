@@ -54,11 +54,11 @@ class HeldKeys:
 
     def usable(self, now: float) -> bool:
         """Tell whether there are keys that may still serve."""
-        return now - self._confirmed_at < self._longest_outage
+        return now - self._confirmed_at < self._longest_outage  # as in find, which is called for every request
 
     def find(self, kid: str, now: float) -> VerificationKey | None:
         """Return the key, or None; raises KeysUnavailable when there are none that may serve."""
-        if not self.usable(now):
+        if now - self._confirmed_at >= self._longest_outage:
             raise KeysUnavailable("the keys of the issuer have not been fetched, or too long ago")
         return self._keys.get(kid)
 
