@@ -1,9 +1,6 @@
 """What every adapter does, in the same words for each HTTP library."""
 
-import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import pytest
 
@@ -147,23 +144,3 @@ def test_without_a_token_nothing_is_sent(server: TokenServer, calling: With) -> 
     ):
         call("GET", f"{server.base_url}/v1/endpoint")
     assert server.api_statuses == []
-
-
-@pytest.mark.slow
-def test_over_two_lifetimes_no_request_fails(tmp_path: Path) -> None:
-    """Tokens of three seconds, seven seconds of requests with each library, against the real service."""
-    with running_service(tmp_path, environment={"SENSOS_AUTH_TOKEN_LIFETIME": "3"}, at_once=True) as service:
-        environment = environment_of(service)
-
-        def call_on(calling: With) -> list[int]:
-            statuses = []
-            with calling(TokenSource.from_env(environment)) as call:
-                ends_at = time.monotonic() + 6.5
-                while time.monotonic() < ends_at:
-                    statuses.append(call("GET", f"{service.base_url}/v1/endpoint").status)
-                    time.sleep(0.1)
-            return statuses
-
-        with ThreadPoolExecutor() as pool:
-            statuses = list(pool.map(call_on, WITH_HEADERS.values()))
-    assert all(len(each) > 20 and set(each) == {200} for each in statuses)

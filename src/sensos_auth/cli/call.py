@@ -35,8 +35,8 @@ def call(
 ) -> None:
     """Call the API at SENSOS_BASE_URL, and print the JSON document that it answers.
 
-    It is indented for people, or on one line with --json. The token is had as `token` has it. An answer that is an error is printed in the API's own words, and the exit
-    status is 1.
+    It is indented for people, and on one line with --json. The token is had as `token` has it. An answer that is an
+    error is printed in the API's own words, and the exit status is 1.
     """
     query = dict(_parameter(text) for text in params)
     body = None if data is None else _body(data)
