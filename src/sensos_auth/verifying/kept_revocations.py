@@ -57,7 +57,7 @@ class KeptRevocations:
             return
         began = time.perf_counter()
         version = self._state.version
-        page = self._state.as_page(self._issuer, int(time.time()))
+        page = self._state.as_page(self._issuer)
         self._document.save(msgspec.json.encode(page), ago=self._clock() - confirmed_at)
         self._written_version = version
         self._written_at = self._clock()

@@ -110,7 +110,7 @@ class RemoteRevocations:
         self._wait = min(_WAIT, int(max_staleness // 4))
         self._clock = clock
         self._now = now
-        self._state = RevocationState(now)
+        self._state = RevocationState()
         self._standing = FeedStanding(self._url, max_staleness=max_staleness, now=clock())
         self._kept: KeptRevocations | None = None
         if state_folder is not None:
@@ -216,6 +216,7 @@ class RemoteRevocations:
                 stack.push_async_callback(self._own_token.close)
             if self._kept is not None:
                 writing = asyncio.create_task(self._kept.keep_writing(lambda: self._standing.confirmed_at))
+                stack.callback(self._write_news)
                 stack.push_async_callback(_end, writing)
             await self._poll_for_ever(connection)
 
@@ -224,41 +225,57 @@ class RemoteRevocations:
         forget_at = self._clock() + _FORGET_EVERY
         while not self._closed:
             began, held = self._clock(), self._state.version
-            wait = self._wait if self._caught_up and self._standing.failing_since is None else 0
+            token = await self._token()
+            # Not held back at the server, so that what it says is of now, and whose token this is at once known.
+            wait = self._wait if self._is_in_touch() and (token is None or self._counted_as is not None) else 0
             try:
-                page = await self._poll(connection, held, wait)
+                page = await self._poll(connection, held, wait, token)
             except Exception as error:  # noqa: BLE001 - whatever it was, the feed is followed on
                 # Of an exception that nobody planned only the name: nobody knows what is in its text.
                 self._fail(str(error) if isinstance(error, SensosAuthError) else type(error).__name__)
                 pause = _PAUSES[min(failures, len(_PAUSES) - 1)] * random.uniform(0.5, 1.0)  # noqa: S311 - to spread them
                 failures += 1
             else:
+                pause = self._pace(page, held, wait)
                 failures = 0
-                has_news = page.version > held
-                pause = 0.0 if wait == 0 and (has_news or not page.more) else _PACE_OF_NEWS if has_news else _PACE
             elapsed = self._clock() - began
             await asyncio.sleep(pause - elapsed if elapsed < pause else _jitter() if failures else 0.0)
             self._standing.report_staleness(
                 self._clock(), "all tokens are refused" if self._refuses else "tokens are accepted all the same"
             )
             if self._clock() >= forget_at:
-                self._state.forget_ended(self._now())
+                self._state.forget_ended(min(self._now(), self._state.as_of))
                 forget_at = self._clock() + _FORGET_EVERY
 
-    async def _poll(self, connection: "FeedConnection", held: int, wait: int) -> RevocationPage:
-        own_token = self._own_token
-        if wait and own_token is not None:
-            await own_token.first()
-        token = None if own_token is None else own_token.current()
+    def _write_news(self) -> None:
+        if self._kept is not None and self._kept.has_news():
+            self._kept.write(self._standing.confirmed_at)
+
+    def _is_in_touch(self) -> bool:
+        standing = self._standing
+        return self._caught_up and standing.failing_since is None and not standing.stale(self._clock())
+
+    def _pace(self, page: RevocationPage, held: int, wait: int) -> float:
+        if page.version > held:
+            return 0.0 if page.more else _PACE_OF_NEWS
+        return 0.0 if wait == 0 and self._is_in_touch() else _PACE
+
+    async def _token(self) -> str | None:
+        if self._own_token is None:
+            return None
+        if self._caught_up:
+            await self._own_token.first()  # so that this verifier is counted from the start
+        return self._own_token.current()
+
+    async def _poll(self, connection: "FeedConnection", held: int, wait: int, token: str | None) -> RevocationPage:
         asked_at = self._clock()
         answer = await connection.get(self._question(held, wait, token), wait + _ANSWERED_WITHIN, token)
-        if token is not None and own_token is not None:
-            if answer.status in _NOT_TAKEN:
-                own_token.refused(token, answer.status)
-                self._counted_as = None
-                return await self._poll(connection, held, wait)
-            self._counted_as = self._own_name()
+        if token is not None and self._own_token is not None and answer.status in _NOT_TAKEN:
+            self._own_token.refused(token, answer.status)
+            self._counted_as = None
+            return await self._poll(connection, held, 0, None)
         page = self._read(answer, held)
+        self._counted_as = None if token is None else self._own_name()
         self._take_in(page, asked_at)
         return page
 

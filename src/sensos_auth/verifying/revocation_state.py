@@ -5,9 +5,8 @@ takes one out, neither an older page nor an emptier one. So the order and the nu
 change nothing.
 """
 
-import time
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from struct import Struct
 
 from sensos_auth.model.errors import InvalidInput
@@ -28,13 +27,15 @@ _Voided = dict[bytes, tuple[int, int]]
 class RevocationState:
     """Revocations, for any number of threads that ask without a lock and one that applies and forgets.
 
-    ``version`` is the registry version up to which it is complete, 0 at first. ``generation`` grows with every page
-    that brought something new. ``now`` returns UTC seconds.
+    ``version`` is the registry version up to which it is complete, and ``as_of`` when the issuer said so last (UTC
+    seconds by the issuer's clock); both are 0 at first. ``generation`` grows with every page that brought something
+    new. What has ended when a page is read, by the page's own time, is not taken in: the clock here may be wrong for
+    a while, and what it passed over would never be heard of again.
     """
 
-    def __init__(self, now: Callable[[], float] = time.time) -> None:
-        self._now = now
+    def __init__(self) -> None:
         self.version = 0
+        self.as_of = 0
         self.generation = 0
         self._slots = [b""] * _SLOTS
         self._token_ends: Counter[int] = Counter()
@@ -56,7 +57,7 @@ class RevocationState:
     def apply(self, page: RevocationPage) -> None:
         """Take in what the page says and is new. Raises InvalidInput, and takes in nothing, if it is malformed."""
         _check(page)
-        now = self._now()
+        now = page.as_of
         before = self.entries()
         changed = False
         for ends_at, digests in page.tokens:
@@ -72,12 +73,16 @@ class RevocationState:
         ):
             changed |= _merge(voided, entries, now)
         self.version = max(self.version, page.version)
+        self.as_of = max(self.as_of, page.as_of)
         # Last, so that whoever saw this generation has seen all of the page.
         if changed or self.entries() != before:
             self.generation += 1
 
     def forget_ended(self, now: float) -> None:
-        """Let go of what has ended. Takes a fifth of a second for a million tokens, no time while none has ended."""
+        """Let go of what has ended by ``now`` (UTC seconds), which should be no later than ``as_of``.
+
+        Takes a fifth of a second for a million tokens, and no time while none has ended.
+        """
         for voided in (self._credentials, self._applications, self._tenants, self._signing_keys):
             for digest in [digest for digest, (_, ends_at) in voided.items() if ends_at <= now]:
                 del voided[digest]
@@ -102,9 +107,9 @@ class RevocationState:
         others = (self._credentials, self._applications, self._tenants, self._signing_keys)
         return self._token_ends.total() + sum(map(len, others))
 
-    def as_page(self, issuer: str, as_of: int) -> RevocationPage:
+    def as_page(self, issuer: str) -> RevocationPage:
         """Return all of it as one page, as a feed would tell it to whoever knows nothing."""
-        version = self.version  # first: another thread may apply a page meanwhile
+        version, as_of = self.version, self.as_of  # first: another thread may apply a page meanwhile
         tokens: dict[int, bytearray] = {}
         for index, slot in enumerate(self._slots):
             for start in range(0, len(slot), _RECORD):
@@ -161,7 +166,7 @@ def _is_in(voided: _Voided, kind: RevocationKind, identifier: str, version: int)
     return found is not None and version < found[0]
 
 
-def _merge(voided: _Voided, entries: Iterable[tuple[bytes, int, int]], now: float) -> bool:
+def _merge(voided: _Voided, entries: Iterable[tuple[bytes, int, int]], now: int) -> bool:
     changed = False
     for digest, void_before, ends_at in entries:
         held = voided.get(digest, (0, 0))
