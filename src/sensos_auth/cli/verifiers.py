@@ -36,7 +36,12 @@ def list_command(*, cursor: str | None, limit: int, as_json: bool) -> None:
         print_json({"metadata": {"nextCursor": next_cursor}, "verifiers": rows})
         return
     shown = [
-        {**_members(report, newest, now_ms), "lastSeenAt": from_now(report.seen_at // 1000, now)} for report in page
+        {
+            **_members(report, newest, now_ms),
+            "live": "yes" if report.live_until > now_ms else "no",
+            "lastSeenAt": from_now(report.seen_at // 1000, now),
+        }
+        for report in page
     ]
     columns = ("name", "applicationId", "state", "live", "version", "keys", "lastSeenAt")
     print_page("verifiers", shown, next_cursor, as_json=False, columns=columns)
