@@ -47,8 +47,8 @@ def test_reports_hold_no_token_and_no_secret(service: RunningService, prober: Pr
     """Neither text nor JSON nor JUnit; and JUnit is well-formed, with a case for every probe."""
     junit = tmp_path / "probe.xml"
     url = f"{service.base_url}{ENDPOINT_PATH}"
-    text = prober.run(url, "--junit", str(junit)).output
-    document = prober.run(url, "--json").stdout
+    text = prober.run(url).output
+    document = prober.run(url, "--json", "--junit", str(junit)).stdout
     for report in (text, document, junit.read_text()):
         assert "eyJ" not in report
         assert prober.application.secret not in report

@@ -3,6 +3,8 @@
 import os
 import sys
 import time
+from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -16,6 +18,7 @@ from sensos_auth.model.scope import normalize_scope
 from sensos_auth.probing.endpoint import parse_endpoint
 from sensos_auth.probing.exchange import sender
 from sensos_auth.probing.faults import Severity
+from sensos_auth.probing.key_server import serving
 from sensos_auth.probing.means import Means
 from sensos_auth.probing.probe import Group
 from sensos_auth.probing.report import Report
@@ -101,7 +104,9 @@ def probe(
         good, jwks, with_registry=with_registry, timeout=timeout, allow_insecure_http=allow_insecure_http
     )
     means = Means(endpoint, good, keys, registry, needed, int(time.time()), only_safe_methods=only_safe_methods)
-    report = run(means, sender(endpoint, timeout=timeout), contract=contract, progress=_show_progress)
+    with serving(means.own_keys, good.kid) if endpoint.is_loopback else nullcontext() as key_server:
+        means = replace(means, key_server=key_server)
+        report = run(means, sender(endpoint, timeout=timeout), contract=contract, progress=_show_progress)
     _end_progress()
     least = _FAIL_ON[fail_on]
     if junit is not None:

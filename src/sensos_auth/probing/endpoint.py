@@ -54,6 +54,11 @@ class Endpoint:
         name = f"[{self.host}]" if ":" in self.host else self.host
         return name if self.port == _PORTS[self.scheme] else f"{name}:{self.port}"
 
+    @property
+    def is_loopback(self) -> bool:
+        """Tell whether it is on this machine."""
+        return _is_loopback(self.host)
+
     def __str__(self) -> str:
         return f"{self.scheme}://{self.authority}{self.path}"
 

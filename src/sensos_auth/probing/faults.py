@@ -118,6 +118,12 @@ KEY_FROM_THE_TOKEN = Fault(
     "Anybody can make a key, sign with it, and send it along (RFC 8725 section 3.10).",
     "Ignore or refuse jwk, jku, x5u and x5c; look the key up in the issuer's JWKS by its ID.",
 )
+FETCHES = Fault(
+    Severity.GOT_THROUGH,
+    "Fetches a URL that a token names",
+    "Anybody can make the service call any address that it can reach, inside your network too (RFC 8725 section 3.10).",
+    "Ignore or refuse jku and x5u; fetch the JWKS from the address that is configured, and nothing else.",
+)
 KEY_ID_IS_USED_AS_A_NAME = Fault(
     Severity.GOT_THROUGH,
     "Lets the key ID choose a file or a row",

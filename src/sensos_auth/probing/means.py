@@ -5,11 +5,13 @@ from dataclasses import dataclass, field
 
 from sensos_auth.probing.endpoint import Endpoint
 from sensos_auth.probing.issuer_keys import IssuerKeys
+from sensos_auth.probing.key_server import KeyServer
 from sensos_auth.probing.tokens import GoodToken, OwnKeys, Sign, changed, token
 
 NEEDS_REGISTRY = "needs --with-registry: a token that is signed with the issuer's key"
 NEEDS_SCOPE = "needs --scope: what this endpoint demands"
 NEEDS_PUBLIC_KEYS = "needs the issuer's JWKS, which could not be had"
+NEEDS_THIS_MACHINE = "needs a service on this machine, which can reach a server of the probe's own"
 NEEDS_UNSAFE_METHODS = "left out by --only-safe-methods"
 
 
@@ -38,6 +40,7 @@ class Means:
     now: int
     only_safe_methods: bool = False
     own_keys: OwnKeys = field(default_factory=OwnKeys)
+    key_server: KeyServer | None = None
 
     def own_header(self, **changes: object) -> dict[str, object]:
         """Return the good token's header, for ES256, with members changed or added; ``...`` leaves one out."""

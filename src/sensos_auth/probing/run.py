@@ -4,16 +4,19 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
 from sensos_auth.probing.exchange import Answer, Send, Silence
-from sensos_auth.probing.faults import CONSEQUENCES, ORACLE, Fault
+from sensos_auth.probing.faults import CONSEQUENCES, FETCHES, ORACLE, Fault
 from sensos_auth.probing.judge import Baseline, judge
+from sensos_auth.probing.key_server import CERTIFICATE_PATH, JWKS_PATH
 from sensos_auth.probing.means import Means
 from sensos_auth.probing.oracle import distinct_answers
 from sensos_auth.probing.probe import Group, NotRun, Probe
 from sensos_auth.probing.probes import all_probes
+from sensos_auth.probing.probes.header_members import JKU_HERE, X5U_HERE
 from sensos_auth.probing.report import Observation, Report, excerpt_of, outcome_of
 from sensos_auth.probing.revoking import RevocationProbe
 
 _LATE_IN_A_ROW = 3
+_KEPT_BY_THE_PROBE = {f"own key, {JKU_HERE}": JWKS_PATH, f"own key, {X5U_HERE}": CERTIFICATE_PATH}
 _TOO_MANY_REQUESTS = 429
 _NOWHERE = "/sensos-auth-probe/there-is-nothing-here"
 
@@ -45,6 +48,7 @@ def run(means: Means, send: Send, *, contract: bool, progress: Progress) -> Repo
             answer = send(probe.request)
             late_in_a_row = late_in_a_row + 1 if answer is Silence.LATE else 0
             findings.add(probe, answer)
+            findings.add_visits(probe, answer)
     findings.add_oracle()
     after = send(means.endpoint.bearer(means.good.text))
     if not _is_accepted(after):
@@ -97,6 +101,11 @@ class _Findings:
         if isinstance(answer, Answer):
             self.answers.append((probe, answer))
         self._observe(judge(probe, answer, self.baseline, contract=self.contract), probe, answer)
+
+    def add_visits(self, probe: Probe, answer: Answer | Silence) -> None:
+        path = _KEPT_BY_THE_PROBE.get(probe.name)
+        if path is not None and self.means.key_server is not None and self.means.key_server.was_asked_for(path):
+            self._observe([FETCHES], probe, answer)
 
     def add_oracle(self) -> None:
         kinds = distinct_answers(self.answers)

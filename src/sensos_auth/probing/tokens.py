@@ -1,15 +1,19 @@
 """Tokens, taken apart and put together wrongly: JWS compact serialization (RFC 7515 section 3.1)."""
 
 import base64
+import datetime as dt
 import hashlib
 import hmac
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import NameOID
 
 from sensos_auth.model.errors import InvalidInput
 
@@ -119,3 +123,21 @@ class OwnKeys:
         numbers = self.ec_key.public_key().public_numbers()
         x, y = (base64url(number.to_bytes(_P256_COORDINATE)) for number in (numbers.x, numbers.y))
         return {"kty": "EC", "crv": "P-256", "x": x, "y": y}
+
+    def certificate(self) -> x509.Certificate:
+        """Return a certificate for the EC key, signed by itself."""
+        name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "probe.invalid")])
+        now = dt.datetime.now(dt.UTC)
+        builder = x509.CertificateBuilder(
+            issuer_name=name,
+            subject_name=name,
+            public_key=self.ec_key.public_key(),
+            serial_number=x509.random_serial_number(),
+            not_valid_before=now - dt.timedelta(days=1),
+            not_valid_after=now + dt.timedelta(days=1),
+        )
+        return builder.sign(self.ec_key, hashes.SHA256())
+
+    def certificate_pem(self) -> bytes:
+        """Return the certificate as servers offer it for ``x5u`` (RFC 7515 section 4.1.5)."""
+        return self.certificate().public_bytes(Encoding.PEM)

@@ -1,13 +1,9 @@
 """Members of the token's header that bring a key, choose one, or change how the token is to be read."""
 
 import base64
-import datetime as dt
 from collections.abc import Iterator
 
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
-from cryptography.x509.oid import NameOID
 
 from sensos_auth.probing.faults import (
     CRITICAL_IGNORED,
@@ -17,10 +13,13 @@ from sensos_auth.probing.faults import (
     WRONG_TYPE,
     Fault,
 )
-from sensos_auth.probing.means import NEEDS_REGISTRY, Means
+from sensos_auth.probing.key_server import CERTIFICATE_PATH, JWKS_PATH
+from sensos_auth.probing.means import NEEDS_REGISTRY, NEEDS_THIS_MACHINE, Means
 from sensos_auth.probing.probe import Expectation, Group, NotRun, Probe
-from sensos_auth.probing.tokens import OwnKeys, hmac_with, token
+from sensos_auth.probing.tokens import hmac_with, token
 
+JKU_HERE = "jku of a server of the probe's own"
+X5U_HERE = "x5u of a server of the probe's own"
 _SOMEWHERE = "https://keys.invalid"  # RFC 2606: resolves nowhere
 _KEY_IDS: tuple[tuple[str, object], ...] = (
     ("absent", ...),
@@ -73,9 +72,9 @@ def probes(means: Means) -> Iterator[Probe | NotRun]:
                 yield _probe(means, name, means.issuer_signed(means.registry, members, claims), fault)
 
 
-def _own_key_in_the_token(means: Means) -> Iterator[Probe]:
+def _own_key_in_the_token(means: Means) -> Iterator[Probe | NotRun]:
     keys = means.own_keys
-    jwk, certificate = keys.public_jwk(), _certificate(keys)
+    jwk, certificate = keys.public_jwk(), keys.certificate().public_bytes(Encoding.DER)
     members: tuple[tuple[str, dict[str, object]], ...] = (
         ("jwk", {"jwk": jwk}),
         ("jwk with the issuer's key ID", {"jwk": {**jwk, "kid": means.good.kid}}),
@@ -89,23 +88,17 @@ def _own_key_in_the_token(means: Means) -> Iterator[Probe]:
         ("b64 and crit", {"b64": False, "crit": ["b64"]}),
         ("nested", {"cty": "JWT"}),
     )
+    here = means.key_server
+    members += (
+        (JKU_HERE, {"jku": here.url(JWKS_PATH) if here else _SOMEWHERE}),
+        (X5U_HERE, {"x5u": here.url(CERTIFICATE_PATH) if here else _SOMEWHERE}),
+    )
     for name, changes in members:
+        if here is None and name in {JKU_HERE, X5U_HERE}:
+            yield NotRun(Group.HEADER_MEMBERS, f"own key, {name}", NEEDS_THIS_MACHINE)
+            continue
         text = token(means.own_header(**changes), means.fresh_claims({}), keys.es256)
         yield _probe(means, f"own key, {name}", text, KEY_FROM_THE_TOKEN)
-
-
-def _certificate(keys: OwnKeys) -> bytes:
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "probe.invalid")])
-    now = dt.datetime.now(dt.UTC)
-    builder = x509.CertificateBuilder(
-        issuer_name=name,
-        subject_name=name,
-        public_key=keys.ec_key.public_key(),
-        serial_number=x509.random_serial_number(),
-        not_valid_before=now - dt.timedelta(days=1),
-        not_valid_after=now + dt.timedelta(days=1),
-    )
-    return builder.sign(keys.ec_key, hashes.SHA256()).public_bytes(Encoding.DER)
 
 
 def _probe(means: Means, name: str, text: str, fault: Fault) -> Probe:
