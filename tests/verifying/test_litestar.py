@@ -1,7 +1,7 @@
 from typing import Any
 
 import pytest
-from litestar import Litestar, Request, Response, Router, get, websocket
+from litestar import Litestar, Request, Response, Router, asgi, get, websocket
 from litestar.connection import WebSocket
 from litestar.datastructures import State
 from litestar.exceptions import NotFoundException, WebSocketDisconnect
@@ -37,6 +37,16 @@ async def _admin() -> str:
     return "admin"
 
 
+@get("/open-but-scoped", exclude_from_auth=True, guards=[require("devices:read")])
+async def _open_but_scoped() -> str:
+    raise AssertionError
+
+
+@asgi("/mounted", is_mount=True, copy_scope=False)
+async def _mounted(scope: Any, receive: Any, send: Any) -> None:  # noqa: ANN401 - ASGI
+    await Response("mounted").to_asgi_response(app=None, request=Request(scope))(scope, receive, send)
+
+
 @websocket("/chat")
 async def _chat(socket: WebSocket[Any, Any, Any]) -> None:
     await socket.accept()
@@ -54,7 +64,15 @@ OPENAPI = OpenAPIConfig(
 
 
 def _client(**options: Any) -> TestClient[Litestar]:  # noqa: ANN401 - as Litestar takes them
-    handlers: list[Any] = [_whoami, _health, _open_but_missing, _chat, Router("/routed", route_handlers=[_admin])]
+    handlers: list[Any] = [
+        _whoami,
+        _health,
+        _open_but_missing,
+        _open_but_scoped,
+        _mounted,
+        _chat,
+        Router("/routed", route_handlers=[_admin]),
+    ]
     return TestClient(Litestar(handlers, plugins=[Authentication(VERIFIER)], openapi_config=OPENAPI, **options))
 
 
@@ -78,9 +96,10 @@ def test_a_route_can_be_left_open() -> None:
     with _client() as client:
         assert client.get("/health").text == "open"
         assert client.get("/open-but-missing").json()["detail"] == "no such thing"
+        assert client.get("/open-but-scoped", headers=GOOD).content == UNAUTHORIZED
 
 
-@pytest.mark.parametrize("path", ["/nothing", "/schema", "/schema/openapi.json"])
+@pytest.mark.parametrize("path", ["/nothing", "/schema", "/schema/openapi.json", "/mounted", "/mounted/x"])
 @pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS", "POST"])
 def test_g14_g15_everything_else_is_closed(method: str, path: str) -> None:
     """Paths that do not exist, and the OpenAPI pages, need a token; with one they are as ever."""

@@ -9,8 +9,8 @@ One verifier for each service, made when it starts::
     caller.tenant_id, caller.application_id, caller.scopes
 
 Around a whole ASGI application: ``AuthenticationMiddleware(app, verifier)``. In a framework, its module here:
-``fastapi``, ``starlette``, ``litestar``, ``flask``, ``django``, ``djangorestframework``, ``wsgi``, ``aiohttp``, ``grpc``.
-Elsewhere, two functions make a request a caller and a refusal an answer:
+``fastapi``, ``starlette``, ``litestar``, ``flask``, ``django``, ``djangorestframework``, ``aiohttp``,
+``grpc``, ``wsgi``. Elsewhere, two functions make a request a caller and a refusal an answer:
 ``authenticate(verifier, request.headers.getlist("Authorization"))`` and ``refusal_for(error)``.
 
 What is promised:

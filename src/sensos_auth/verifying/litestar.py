@@ -18,6 +18,7 @@ from typing import Any
 
 from sensos_auth.verifying.bearer import authenticate
 from sensos_auth.verifying.caller import Caller
+from sensos_auth.verifying.errors import MissingToken
 from sensos_auth.verifying.needed_scopes import NeededScopes
 from sensos_auth.verifying.refusals import REASONS, refusal_for
 from sensos_auth.verifying.verifier import Verifier
@@ -106,7 +107,10 @@ def require(scope: str) -> Callable[[_Connection, BaseRouteHandler], None]:
     needed = NeededScopes(scope)
 
     def guard(connection: _Connection, handler: BaseRouteHandler) -> None:  # noqa: ARG001 - Litestar's signature
-        needed.check(connection.user)
+        user = connection.scope.get("user")
+        if not isinstance(user, Caller):  # the route is excluded from authentication, but not from this
+            raise MissingToken("the request carries no access token")
+        needed.check(user)
 
     return guard
 

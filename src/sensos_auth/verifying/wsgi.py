@@ -47,4 +47,5 @@ class AuthenticationMiddleware:
             refusal = refusal_for(error)
             start_response(f"{refusal.status} {HTTPStatus(refusal.status).phrase}", list(refusal.headers))
             return [] if environ["REQUEST_METHOD"] == "HEAD" else [refusal.body]
-        return self._app({**environ, CALLER: caller}, start_response)
+        environ[CALLER] = caller
+        return self._app(environ, start_response)

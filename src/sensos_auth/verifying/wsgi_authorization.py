@@ -23,20 +23,20 @@ class WsgiAuthorization:
     def values(self, environ: Mapping[str, Any]) -> list[str]:
         """Return what :func:`sensos_auth.verifying.authenticate` asks for."""
         value = environ.get("HTTP_AUTHORIZATION")
-        if self._without is not None:
-            self._watch(environ, came=value is not None)
+        without = self._without  # read once: other threads write it
+        if without is not None:
+            self._without = None if value is not None else without + 1
+            if value is None and (hint := _hint(environ, without + 1)):
+                self._without = None
+                _logger.warning("no Authorization header reached this application: %s", hint)
         return [] if value is None else [value]
 
-    def _watch(self, environ: Mapping[str, Any], *, came: bool) -> None:
-        self._without = None if came or self._without is None else self._without + 1
-        if "REDIRECT_HTTP_AUTHORIZATION" in environ:
-            hint = "the server renamed it to REDIRECT_HTTP_AUTHORIZATION; in Apache set CGIPassAuth On"
-        elif self._without == 1 and "mod_wsgi.version" in environ:
-            hint = "if requests do show tokens, set WSGIPassAuthorization On in Apache"
-        elif self._without == _SUSPICIOUS:
-            hint = f"in {_SUSPICIOUS} requests; does the server, or a proxy before it, keep it back?"
-        else:
-            return
-        if not came:
-            self._without = None
-            _logger.warning("no Authorization header reached this application: %s", hint)
+
+def _hint(environ: Mapping[str, Any], without: int) -> str:
+    if "REDIRECT_HTTP_AUTHORIZATION" in environ:
+        return "the server renamed it to REDIRECT_HTTP_AUTHORIZATION; in Apache set CGIPassAuth On"
+    if "mod_wsgi.version" in environ:
+        return "if requests do show tokens, set WSGIPassAuthorization On in Apache"
+    if without >= _SUSPICIOUS:
+        return f"in {_SUSPICIOUS} requests; does the server, or a proxy before it, keep it back?"
+    return ""
