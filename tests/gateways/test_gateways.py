@@ -185,7 +185,7 @@ _BAD_CLAIMS: dict[str, dict[str, object]] = {
     "audience": {"aud": "other-api"},
     "no-audience": {"aud": ...},
 }
-_BAD_FORMS = ["type", "algorithm-none", "hmac-with-public-key", "signature", "garbage"]
+_BAD_FORMS = ["type", "algorithm-none", "algorithm-misnamed", "hmac-with-public-key", "signature", "garbage"]
 
 
 def _bad_form(scene: Scene, kind: str, good: str) -> str:
@@ -195,7 +195,8 @@ def _bad_form(scene: Scene, kind: str, good: str) -> str:
     forms = {
         "type": forge.token(header=forge.header(typ="JWT"), claims=claims),
         "algorithm-none": (part(forge.header(alg="none")) + b"." + part(claims) + b".").decode(),
-        "hmac-with-public-key": f"{_hmac_signed(scene, forge.header(alg='HS256'), claims)}",
+        "algorithm-misnamed": forge.token(header=forge.header(alg="HS256"), claims=claims),
+        "hmac-with-public-key": _hmac_signed(scene, forge.header(alg="HS256"), claims),
         "signature": f"{header}.{payload}.{'B' if signature[0] == 'A' else 'A'}{signature[1:]}",
         "garbage": "garbage",
     }
@@ -214,6 +215,22 @@ def test_bad_claims(gateway: Gateway, scene: Scene, kind: str) -> None:
     forge = scene.forge()
     bad = forge.token(claims=forge.claims(**({"iss": scene.issuer} | _BAD_CLAIMS[kind])))
     _assert_refused(gateway, _try(gateway, bad), 'Bearer error="invalid_token"')
+
+
+def test_e02_token_expires_with_its_last_second(gateway: Gateway, scene: Scene) -> None:
+    """Good until exp (with Apache until a second later), refused from then on: whatever the gateway remembers of it."""
+    forge = scene.forge()
+    expires_at = int(time.time()) + 2
+    token = forge.token(claims=forge.claims(iss=scene.issuer, exp=expires_at))
+    ends_at = expires_at + (gateway.name == "apache")  # mod_oauth2 counts the second of exp as good
+    with RawConnection(gateway.port) as connection:
+        asked_at, tried = time.time(), _send(connection, "GET", "/things", [("Authorization", f"Bearer {token}")])
+        while tried.status == 200:
+            assert asked_at < ends_at
+            time.sleep(0.05)
+            asked_at, tried = time.time(), _send(connection, "GET", "/things", [("Authorization", f"Bearer {token}")])
+    assert time.time() >= expires_at
+    _assert_refused(gateway, tried, 'Bearer error="invalid_token"')
 
 
 @pytest.mark.parametrize("kind", _BAD_FORMS)
@@ -358,6 +375,23 @@ def test_q08_sensos_auth_is_down(gateway: Gateway, scene: Scene, token: str) -> 
         _assert_caller(tried, scene.application, "devices:read devices:write")
         _assert_refused(gateway, without, "Bearer")
     _assert_caller(_try(gateway, token), scene.application, "devices:read devices:write")
+
+
+def test_what_the_gateway_asks_is_none_of_its_clients(gateway: Gateway, scene: Scene, token: str) -> None:
+    """A path of the gateway's own, or of Sensos Auth, is a path of the API or of nobody."""
+    for path in ("/_sensos/verify", "/_sensos/verify/devices:read", "/v1/verify"):
+        tried = _try(gateway, token, path=path)
+        assert not [name for name, _ in tried.answer.headers if name.startswith("x-sensos")]
+        if gateway.name == "nginx" and path.startswith("/_sensos"):
+            assert (tried.status, tried.api) == (404, None)
+        else:
+            _assert_caller(tried, scene.application, "devices:read devices:write")
+        _assert_refused_or_missing(_try(gateway, None, path=path))
+
+
+def _assert_refused_or_missing(tried: Tried) -> None:
+    assert tried.api is None
+    assert tried.status in {401, 404}
 
 
 def test_connections_to_sensos_auth_are_kept(gateway: Gateway, scene: Scene, token: str) -> None:
