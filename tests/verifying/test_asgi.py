@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route, WebSocketRoute
@@ -210,3 +211,13 @@ def test_starlette_takes_it_as_middleware() -> None:
     with TestClient(app) as client:
         assert client.get("/x", headers=GOOD).status_code == 200
         assert client.get("/x").status_code == 401
+
+
+def test_preflight_requests_are_for_a_middleware_around_this_one() -> None:
+    """A browser's preflight shows no token: CORS middleware outside answers it, and the request itself needs one."""
+    app = CORSMiddleware(AuthenticationMiddleware(INNER, VERIFIER), allow_origins=["https://fleet.example.com"])
+    asking = {"origin": "https://fleet.example.com", "access-control-request-method": "GET"}
+    client = TestClient(app)
+    assert client.options("/v1/endpoint", headers=asking).status_code == 200
+    answer = client.get("/v1/endpoint", headers={"origin": asking["origin"]})
+    assert (answer.status_code, answer.headers["access-control-allow-origin"]) == (401, asking["origin"])

@@ -9,7 +9,7 @@ from starlette.testclient import TestClient
 from starlette.websockets import WebSocketDisconnect
 
 from sensos_auth.model.errors import InvalidInput
-from sensos_auth.verifying import Caller, KeysUnavailable, Verifier
+from sensos_auth.verifying import AuthenticationMiddleware, Caller, KeysUnavailable, Verifier
 from sensos_auth.verifying.fastapi import Authentication
 from tests.verifying.issued import APPLICATION, AUDIENCE, GOOD_TOKEN, ISSUER, KEY, TENANT, VERIFIER
 
@@ -168,6 +168,24 @@ def test_scopes_in_fastapis_own_way_are_demanded() -> None:
     with TestClient(app) as client:
         assert client.get("/good", headers=GOOD).status_code == 200
         assert client.get("/lacking", headers=GOOD).status_code == 403
+
+
+def test_g15_middleware_closes_what_dependencies_cannot() -> None:
+    """With the ASGI middleware as well, paths that don't exist, the OpenAPI pages and malformed bodies need a token."""
+    app = _app()
+    app.add_middleware(AuthenticationMiddleware, verifier=VERIFIER)
+
+    @app.post("/body")
+    def body(sent: dict[str, int]) -> dict[str, int]:
+        return sent
+
+    with TestClient(app) as client:
+        for method, path in (("GET", "/nothing"), ("GET", "/docs"), ("GET", "/openapi.json"), ("GET", "/open")):
+            assert client.request(method, path).content == UNAUTHORIZED
+        assert client.post("/body", content=b"{").content == UNAUTHORIZED
+        assert client.post("/body", content=b"{", headers=GOOD).status_code == 422
+        assert client.get("/read", headers=GOOD).json() == TENANT
+        assert client.get("/admin", headers=GOOD).status_code == 403
 
 
 def test_scope_of_an_endpoint_must_be_one() -> None:
