@@ -15,9 +15,11 @@ from pathlib import Path
 import pytest
 
 from sensos_auth.issuing.keyring import Keyring
+from sensos_auth.model.revocation import RevocationKind, subject_digest
 from sensos_auth.model.signing_key import KeyState
 from sensos_auth.registry import Registry, View, open_registry
 from sensos_auth.registry.audit import AuditEvent, list_events
+from sensos_auth.registry.revocations import revocations_version
 from sensos_auth.registry.signing_keys import list_signing_keys
 from tests.faults.managing import MASTER_KEY
 
@@ -56,6 +58,18 @@ def _assert_tables_are_what_the_audit_trail_tells(view: View, events: list[Audit
     ):
         rows = view.connection.execute(f"SELECT {column} FROM {table} WHERE {since} IS NOT NULL")  # noqa: S608 - ours
         assert {subject for (subject,) in rows} == {subject for subject, told in last.items() if told == action}
+    # Z04: whatever voids tokens is in the feed, with the version of the last change that did so.
+    for action, kind in (
+        ("tenant.disabled", RevocationKind.TENANT),
+        ("application.disabled", RevocationKind.APPLICATION),
+        ("signing_key.revoked", RevocationKind.SIGNING_KEY),
+    ):
+        versions = {event.subject: event.version for event in events if event.action == action}
+        expected = {(subject_digest(kind, subject), version) for subject, version in versions.items()}
+        query = "SELECT digest, version FROM revocations WHERE kind = ?"
+        assert set(view.connection.execute(query, (str(kind),))) == expected
+    newest = max((event.version for event in events if event.details.get("tokens") == "void"), default=0)
+    assert revocations_version(view) == newest
 
 
 def _assert_nothing_is_half_made(registry: Registry) -> None:
