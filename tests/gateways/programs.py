@@ -9,7 +9,7 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -98,14 +98,20 @@ def why_not(name: str) -> str:
 
 
 @contextmanager
-def running_gateway(name: str, folder: Path, surroundings: Surroundings) -> Iterator[Gateway]:
-    """Run a gateway with its example configuration for as long as the block lasts."""
+def running_gateway(
+    name: str, folder: Path, surroundings: Surroundings, edits: Sequence[tuple[str, str]] = ()
+) -> Iterator[Gateway]:
+    """Run a gateway with its example configuration, edited, for as long as the block lasts."""
     folder.mkdir(parents=True)
     port = free_port()
     program = _PROGRAMS[name]
     example = EXAMPLES / program.example
     configuration = folder / example.name
-    configuration.write_text(_changed(example.read_text(), port, surroundings))
+    text = example.read_text()
+    for old, new in edits:
+        assert old in text
+        text = text.replace(old, new)
+    configuration.write_text(_changed(text, port, surroundings))
     executable = _executable(program.executable)
     assert executable is not None
     log_file = folder / "output.log"

@@ -3,15 +3,16 @@
 import hmac
 import json
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
 
+from sensos_auth.issuing.key_pair import new_key_pair, public_pem
 from sensos_auth.issuing.minting import base64url
 from sensos_auth.registry.revocations import revoke_token
 from tests.gateways.conftest import Scene
-from tests.gateways.programs import Gateway
+from tests.gateways.programs import Gateway, running_gateway, why_not
 from tests.running_service import ExampleApplication
 from tests.server.contract import INVALID_TOKEN
 from tests.server.forged_tokens import part
@@ -409,3 +410,26 @@ def test_no_word_of_the_token_in_the_gateways_output(gateway: Gateway, token: st
     _try(gateway, f"{token}x")
     output = gateway.log_file.read_text()
     assert token.split(".")[2] not in output
+
+
+def test_haproxy_with_two_keys(scene: Scene, token: str, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """One line for each key: a token of either passes, whatever the order of the lines."""
+    if reason := why_not("haproxy"):
+        pytest.skip(reason)
+    folder = tmp_path_factory.mktemp("two-keys")
+    other_key = folder / "other.pem"
+    other_key.write_text(public_pem(new_key_pair("ES256").public_jwk))
+    line = f'    acl signed var(txn.token),jwt_verify(ES256,"{other_key}") -m int 1\n'
+    surroundings = scene.surroundings
+    for number, (before, after) in enumerate(((line, ""), ("", line))):
+        edits = [
+            ("    acl signed", f"{before}    acl signed"),
+            ("    acl access_token", f"{after}    acl access_token"),
+        ]
+        with running_gateway("haproxy", folder / str(number), surroundings, edits) as haproxy:
+            _assert_caller(_try(haproxy, token), scene.application, "devices:read devices:write")
+            _assert_refused(
+                haproxy, _try(haproxy, _bad_form(scene, "signature", token)), 'Bearer error="invalid_token"'
+            )
+    with running_gateway("haproxy", folder / "alone", replace(surroundings, key_file=other_key)) as haproxy:
+        _assert_refused(haproxy, _try(haproxy, token), 'Bearer error="invalid_token"')
