@@ -71,7 +71,7 @@ def repeated_async(runner: asyncio.Runner, work: Callable[[], Awaitable[object]]
 
 
 class _AnswersFromMemory(BaseAdapter):
-    def send(self, request: requests.PreparedRequest, **_: Any) -> requests.Response:  # noqa: ANN401 - as there
+    def send(self, request: requests.PreparedRequest, *_: Any, **__: Any) -> requests.Response:  # noqa: ANN401 - as there
         response = requests.Response()
         response.status_code = 200
         response.request = request

@@ -121,7 +121,7 @@ def test_full_jitter_draws_from_zero() -> None:
     world = World(chance=0.5)
     world.fail()
     with pytest.raises(TokenServiceUnavailable):
-        world.source(patience=8.0).token()
+        world.source(patience=9.0).token()
     assert world.slept == [0.5, 1.0, 2.0, 4.0]
 
 

@@ -69,6 +69,7 @@ def reader(page: list[Block], folder: Path, data_folder: Path) -> Iterator[Reade
         "NO_PROXY": "127.0.0.1",
         "no_proxy": "127.0.0.1",
         "SENSOS_AUTH_DATA_DIR": str(data_folder),
+        "XDG_CACHE_HOME": str(data_folder / "cache"),
         "DATA_DIR": str(data_folder),  # for make quickstart, and its port
         "PORT": ports[SERVICE_PORT],
     }

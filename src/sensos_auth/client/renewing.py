@@ -31,6 +31,7 @@ from sensos_auth.model.errors import ConfigurationError, SensosAuthError
 
 PATIENCE = 30.0
 _ATTEMPT = 10.0  # seconds for one request
+_SHORTEST_ATTEMPT = 1.0  # none begins with less left: it would only hide what the one before it was told
 _GRACE = 1.0  # seconds that a caller waits longer than a renewal may take, to hear what became of it
 _MOMENT = 2.0  # seconds that a caller waits while the old token still serves
 _LONGEST_PAUSE = 10.0  # between attempts that somebody waits for
@@ -206,6 +207,7 @@ class SharedToken:
 
     def _repeat_attempts(self, flight: Flight) -> None:
         give_up_at = flight.began_at + self._patience
+        last_begin = give_up_at - min(_SHORTEST_ATTEMPT, self._patience / 4)
         attempts = 0
         while True:
             pause = self._not_before - self.clock()
@@ -218,7 +220,7 @@ class SharedToken:
             outcome = self._attempt(flight, min(_ATTEMPT, max(give_up_at - self.clock(), 0.1)))
             pause = backoff(attempts, _LONGEST_PAUSE, self._surroundings.random())
             # Whoever joins from here on sees either a flight that goes on, or none.
-            may_go_on = isinstance(outcome, Failed) and not outcome.is_final and self.clock() + pause < give_up_at
+            may_go_on = isinstance(outcome, Failed) and not outcome.is_final and self.clock() + pause < last_begin
             if self._land(flight, outcome, unless_awaited=may_go_on):
                 return
             self._surroundings.sleep(pause)
