@@ -5,6 +5,7 @@ import datetime as dt
 import hashlib
 import hmac
 import json
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
@@ -20,7 +21,7 @@ from sensos_auth.model.errors import InvalidInput
 Sign = Callable[[bytes], bytes]
 
 _HASHES = {"HS256": hashlib.sha256, "HS384": hashlib.sha384, "HS512": hashlib.sha512}
-_PARTS = 3
+_COMPACT = re.compile(r"[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+){2}")
 _P256_COORDINATE = 32
 
 
@@ -52,11 +53,10 @@ class GoodToken:
 def parse_good_token(text: str) -> GoodToken:
     """Return the token's parts; raises InvalidInput, which does not repeat it, if it is no signed JWT."""
     try:
-        parts = text.split(".")
-        header, claims = (json.loads(decode_base64url(part)) for part in parts[:2])
+        header, claims = (json.loads(decode_base64url(part)) for part in text.split(".")[:2])
     except (ValueError, RecursionError):
-        parts, header, claims = [], None, None
-    if len(parts) != _PARTS or not isinstance(header, dict) or not isinstance(claims, dict) or not text.isascii():
+        header, claims = None, None
+    if not (_COMPACT.fullmatch(text) and isinstance(header, dict) and isinstance(claims, dict)):
         raise InvalidInput("the token is no JWT (three parts of base64url, the first two JSON objects)")
     return GoodToken(text, header, claims)
 

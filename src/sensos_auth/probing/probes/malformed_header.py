@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from sensos_auth.probing.endpoint import Header
-from sensos_auth.probing.faults import AMBIGUOUS_HEADER, FAILS_OPEN, GOOD_REFUSED, LOOSE_HEADER, UNSIGNED, Fault
+from sensos_auth.probing.faults import AMBIGUOUS_HEADER, FAILS_OPEN, GOOD_REFUSED, LOOSE_HEADER, Fault
 from sensos_auth.probing.means import Means
 from sensos_auth.probing.probe import Expectation, Group, Probe
 
@@ -53,7 +53,6 @@ def probes(means: Means) -> Iterator[Probe]:
     for name, form in (("comma", "{0},{0}"), ("as a proxy merges headers", "{0}, Bearer {0}")):
         yield _probe(means, f"two tokens, {name}", AMBIGUOUS_HEADER, ("Authorization", f"Bearer {form.format(token)}"))
     yield _probe(means, "64 KiB", FAILS_OPEN, ("Authorization", "Bearer " + "a" * _LARGE))
-    yield _probe(means, "64 KiB after the token", UNSIGNED, ("Authorization", f"Bearer {token}{'A' * _LARGE}"))
 
 
 def _probe(means: Means, name: str, fault: Fault, *headers: Header, is_good: bool = False) -> Probe:

@@ -11,7 +11,8 @@ from sensos_auth.probing.tokens import base64url, changed, decode_base64url, par
 
 _P256_COORDINATE = 32
 _P256_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
-_LARGE = 1 << 33
+_FAR_FUTURE = 1 << 33
+_64_KIB = 65_536
 
 
 def probes(means: Means) -> Iterator[Probe | NotRun]:
@@ -20,7 +21,7 @@ def probes(means: Means) -> Iterator[Probe | NotRun]:
     header, payload, signature = good.parts
     signed = decode_base64url(signature)
     other_tenant = part(changed(good.claims, {"tenant_id": "ten_probe", "scope": "admin"}))
-    long_lived = part(changed(good.claims, {"exp": _LARGE}))
+    long_lived = part(changed(good.claims, {"exp": _FAR_FUTURE}))
     yield _probe(means, "claims changed", f"{header}.{other_tenant}.{signature}")
     yield _probe(means, "expiry changed", f"{header}.{long_lived}.{signature}")
     yield _probe(means, "header changed", f"{part(changed(good.header, {'x': 1}))}.{payload}.{signature}")
@@ -31,6 +32,10 @@ def probes(means: Means) -> Iterator[Probe | NotRun]:
     yield _probe(means, "cut off", f"{header}.{payload}.{base64url(signed[:-1])}")
     yield _probe(means, "a zero byte more", f"{header}.{payload}.{base64url(signed + bytes(1))}")
     yield _probe(means, "of other bytes", f"{header}.{payload}.{base64url(bytes(255 - byte for byte in signed))}")
+    large = f"{good.text}{'A' * _64_KIB}"
+    # The HTTP server may refuse it as too large.
+    request = means.endpoint.bearer(large)
+    yield Probe(Group.SIGNATURE, "64 KiB more", request, Expectation.MALFORMED, UNSIGNED, shown=large)
     yield from _ecdsa(means, f"{header}.{payload}", f"{header}.{other_tenant}", signed)
     yield from _own_keys(means)
 

@@ -15,7 +15,7 @@ _CANARY = "probe-canary"
 def probes(means: Means) -> Iterator[Probe | NotRun]:
     """Yield requests with such headers: without a token, and with a good one and somebody else's name."""
     good = means.good
-    tenant, application = (str(good.claims.get(name, "someone")) for name in ("tenant_id", "client_id"))
+    tenant, application = (_as_header_value(good.claims.get(name)) for name in ("tenant_id", "client_id"))
     identity = tuple(zip(_OURS, (tenant, application, "admin", "probe"), strict=True))
     yield _refused(means, "X-Sensos-… of the caller", *identity)
     yield _refused(means, "X_Sensos_… of the caller", *((name.replace("-", "_"), value) for name, value in identity))
@@ -47,6 +47,10 @@ def probes(means: Means) -> Iterator[Probe | NotRun]:
         request = means.endpoint.request(("Authorization", f"Bearer {good.text}"), *claimed)
         name = f"a good token, and somebody else in {group}"
         yield Probe(Group.SPOOFED, name, request, Expectation.NOT_BELIEVED, IDENTITY, good.text, _CANARY)
+
+
+def _as_header_value(claim: object) -> str:
+    return claim if isinstance(claim, str) and claim.isascii() and claim.isprintable() else "someone"
 
 
 def _refused(means: Means, name: str, *headers: Header) -> Probe:
