@@ -2,12 +2,13 @@
 
 import socket
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from functools import cached_property
+from http.client import HTTPConnection
 from typing import Protocol, cast
 
 import grpc
-import httpx2
 import pytest
 
 from tests.server.raw_http import RawAnswer, RawConnection, request_bytes
@@ -58,10 +59,14 @@ class HttpService:
     def lets_in(self, *authorization: str, scoped: bool = False) -> bytes:
         """Return the headers and the body of the answer."""
         path = self.scoped_path if scoped else self.path
-        url = f"http://127.0.0.1:{self.port}{path}"
-        answer = httpx2.get(url, headers=[("Authorization", value) for value in authorization], trust_env=False)
-        assert answer.status_code == 200, answer
-        return b"\r\n".join([*(value for pair in answer.headers.raw for value in pair), answer.content])
+        with closing(HTTPConnection("127.0.0.1", self.port, timeout=10)) as connection:
+            connection.putrequest("GET", path)
+            for value in authorization:
+                connection.putheader("Authorization", value)
+            connection.endheaders()
+            answer = connection.getresponse()
+            assert answer.status == 200, answer.read()
+            return str(answer.headers).encode() + answer.read()
 
     def refuses(self, *authorization: str, status: int = 401, challenge: str = "", scoped: bool = False) -> None:
         """Fail unless the answer is the contract's, byte for byte."""

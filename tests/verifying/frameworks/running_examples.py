@@ -6,19 +6,19 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
+from http.client import HTTPConnection
 from pathlib import Path
 
 import grpc
-import httpx2
 
 from tests.running_service import AUDIENCE, RunningService, free_port
 
 ROOT = Path(__file__).parents[3]
 _SERVED = "tests.verifying.frameworks.served"
-_START_SECONDS = 40.0
-_AT_ONCE = 3
+_START_SECONDS = 70.0
+_AT_ONCE = 2
 _GRANIAN = (str(Path(sys.executable).with_name("granian")), "--no-log", "--host", "127.0.0.1", "--port", "{port}")
 _ASGI = (*_GRANIAN, "--interface", "asgi", f"{_SERVED}:app")
 _WSGI = (*_GRANIAN, "--interface", "wsgi", f"{_SERVED}:app")
@@ -116,8 +116,9 @@ def _wait_until_ready(process: "subprocess.Popen[bytes]", port: int, log_file: P
                 grpc.channel_ready_future(channel).result(1.0)
                 return
         else:
-            with suppress(httpx2.TransportError):
-                httpx2.get(f"http://127.0.0.1:{port}/v1/whoami", trust_env=False)
+            with suppress(OSError), closing(HTTPConnection("127.0.0.1", port, timeout=_START_SECONDS)) as connection:
+                connection.request("GET", "/v1/whoami")
+                connection.getresponse()  # Granian's workers load the application after the port is open
                 return
         time.sleep(0.05)
     raise AssertionError(f"not ready after {_START_SECONDS} s:\n{log_file.read_text()}")

@@ -4,7 +4,7 @@ import importlib
 import os
 from typing import Any
 
-from sensos_auth.verifying import Caller, KeysUnavailable, Verifier
+from sensos_auth.verifying import Caller, ConnectedVerifier, KeysUnavailable, Verifier
 from sensos_auth.verifying.errors import RevocationsUnavailable
 from tests.verifying.frameworks.breaking_tokens import BREAKING_TOKENS
 
@@ -24,6 +24,8 @@ def _verify_or_break(self: Verifier, token: str, *, scope: str = "") -> Caller:
 
 
 Verifier.verify = _verify_or_break  # type: ignore[method-assign] # a defect that no configuration could bring about
+
+ConnectedVerifier.wait_until_ready.__defaults__ = (60.0,)  # seconds: all tests together load the machine
 
 module, _, name = os.environ["TEST_EXAMPLE"].partition(":")
 example = importlib.import_module(module)

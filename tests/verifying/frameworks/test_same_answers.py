@@ -1,5 +1,6 @@
 """Every framework gives the same answers: the catalogue's groups C, D, E, G, H and Q, against all examples."""
 
+import json
 import re
 import socket
 import time
@@ -25,6 +26,8 @@ from tests.verifying.frameworks.protected_services import (
     websocket_status,
 )
 from tests.verifying.frameworks.running_examples import EXAMPLES
+
+pytestmark = pytest.mark.timeout(180)  # with the start of all examples, which whoever comes first waits for
 
 INVALID = ' error="invalid_token"'
 OUR_OWN = ["verify", "example-api"]
@@ -260,6 +263,23 @@ def test_q06_every_original_method_at_the_gateways_endpoint(http: HttpService, g
 def test_g14_other_methods_with_a_token_get_the_frameworks_answer(http: HttpService, good: str, method: str) -> None:
     """With a token the framework decides, and never breaks."""
     assert http.get(("Authorization", good), method=method).status in {200, 204, 405, 501}
+
+
+@pytest.mark.parametrize(
+    ("name", "document_path", "scopes"),
+    [("fastapi", "/openapi.json", [SCOPE]), ("litestar", "/schema/openapi.json", [])],
+)
+def test_g15_every_operation_that_openapi_tells_of(
+    http: HttpService, good: str, document_path: str, scopes: list[str]
+) -> None:
+    """Each says that it needs a token, and does; where OpenAPI can say so, also which scopes."""
+    document = json.loads(http.get(("Authorization", good), path=document_path).body)
+    assert set(document["paths"]) == {http.path, http.scoped_path}
+    for path, operations in document["paths"].items():
+        for method, operation in operations.items():
+            needed = scopes if path == http.scoped_path else []
+            assert operation.get("security", document.get("security")) == [{"bearerAuth": needed}]
+            assert_refusal(http.get(path=path, method=method.upper()), 401, "")
 
 
 @pytest.mark.parametrize("name", GRPC)
