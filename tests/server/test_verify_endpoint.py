@@ -198,18 +198,30 @@ def test_q07_body_that_never_comes(service: RunningService, token: str, framing:
         assert answer.status == status
 
 
-def test_q07_body_that_comes(service: RunningService, token: str) -> None:
-    """Ignored, whatever is in it; the next request on the connection is none of it."""
-    body = b'GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n{"tenantId": 1}'
-    headers: list[tuple[str | bytes, str | bytes]] = [("Authorization", f"Bearer {token}")]
-    with RawConnection(service.port) as connection:
-        for _ in range(2):
+@pytest.mark.parametrize("size", [1, 10_000, 1_000_000])
+def test_q07_body_that_comes(service: RunningService, token: str, size: int) -> None:
+    """Ignored, whatever is in it: the answer says that the connection ends, and none of it is taken for a request."""
+    body = b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n".ljust(size)[:size]
+    for authorization, status in (([("Authorization", f"Bearer {token}")], 200), ([], 401)):
+        headers: list[tuple[str | bytes, str | bytes]] = [*authorization]
+        with RawConnection(service.port) as connection:
             connection.send(request_bytes("POST", PATH, headers, body))
             answer = connection.read_answer()
             assert answer is not None
-            assert answer.header("x-sensos-tenant-id")
-        connection.send(request_bytes("GET", PATH))
-        assert_missing_token(connection.read_answer())
+            assert (answer.status, answer.header("connection")) == (status, "close")
+            assert connection.is_closed()
+
+
+def test_kept_connection(service: RunningService, token: str) -> None:
+    """Without a body, as gateways ask, one connection serves many requests; Content-Length: 0 is no body."""
+    with RawConnection(service.port) as connection:
+        for _ in range(3):
+            connection.send(_request(token))
+            answer = connection.read_answer()
+            assert answer is not None
+            assert (answer.status, answer.header("connection")) == (200, None)
+            connection.send(request_bytes("POST", PATH, [("Content-Length", "0")]))
+            assert assert_missing_token(connection.read_answer()).header("connection") is None
 
 
 def test_q05_other_spellings_of_the_path(service: RunningService, token: str) -> None:

@@ -17,6 +17,7 @@ from sensos_auth.verifying.refusals import REASONS
 PATH = "/v1/verify"
 
 _NO_CONTENT: Header = (b"content-length", b"0")
+_CLOSE: Header = (b"connection", b"close")
 _BY_TOKEN: Header = (b"vary", b"authorization")  # for a cache that does not know no-store
 _QUERY = re.compile(rb"scope=((?:[^&=%]|%[0-9A-Fa-f]{2})+)")
 
@@ -32,14 +33,20 @@ class VerifyEndpoint:
 
         Raises InvalidInput (400) when the query is not one ``scope``: whoever asks wrongly must not get a yes.
         """
+        # A body that nobody reads stands in the way of the next request.
+        last = [_CLOSE] if any(_announces_body(name, value) for name, value in scope["headers"]) else []
         needed = _needed_scope(scope["query_string"])
         authorization = [value for name, value in scope["headers"] if name == b"authorization"]
         try:
             caller = authenticate(self._verifier, authorization, scope=needed)
         except REASONS as error:
             refusal = refusal_for(error)
-            return Answer(refusal.status, refusal.raw_headers(), refusal.body)
-        return Answer(200, [_NO_CONTENT, NO_STORE, _BY_TOKEN, *_identity(caller)], b"")
+            return Answer(refusal.status, [*refusal.raw_headers(), *last], refusal.body)
+        return Answer(200, [_NO_CONTENT, NO_STORE, _BY_TOKEN, *_identity(caller), *last], b"")
+
+
+def _announces_body(name: bytes, value: bytes) -> bool:
+    return name == b"transfer-encoding" or (name == b"content-length" and value != b"0")
 
 
 def _needed_scope(query: bytes) -> str:
