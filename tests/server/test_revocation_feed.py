@@ -150,3 +150,50 @@ def test_registry_that_cannot_be_opened_is_tried_again(made: Feed) -> None:
         assert (await feed.poll(0, 0, has_token=False)).version > 0
 
     made.run(use, opening)
+
+
+def test_failure_on_the_way_is_told_to_all(made: Feed, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those who waited and those who came: nobody is forgotten, and the next poll is answered."""
+    since = made.revoke("first")
+
+    async def use(feed: RevocationFeed) -> None:
+        waiting = [asyncio.ensure_future(feed.poll(since, 9, has_token=bool(number % 2))) for number in range(4)]
+        await _until(lambda: len(feed._waiting) == 4)
+        with monkeypatch.context() as broken:
+            broken.setattr(FeedSigner, "sign", lambda *_: 1 / 0)
+            made.revoke("second")
+            for poll in [*waiting, asyncio.ensure_future(feed.poll(0, 9, has_token=False))]:
+                with pytest.raises(RegistryUnavailable):
+                    await asyncio.wait_for(poll, 2)
+        assert (await feed.poll(since, 9, has_token=True)).version > since
+
+    made.run(use)
+
+
+def test_p10_flood_of_polls_holds_up_nobody_who_waits(made: Feed, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who asks for one page after the other is answered bit by bit; beyond a bound, 503. News goes first."""
+    monkeypatch.setattr(revocation_feed, "_MOST_ARRIVED", 50)
+    sign = FeedSigner.sign
+
+    def slowly(signer: FeedSigner, body: bytes) -> bytes:
+        time.sleep(0.02)
+        return sign(signer, body)
+
+    monkeypatch.setattr(FeedSigner, "sign", slowly)
+    since = made.revoke("first")
+
+    async def use(feed: RevocationFeed) -> None:
+        verifier = asyncio.ensure_future(feed.poll(since, 9, has_token=True))
+        await _until(lambda: len(feed._waiting) == 1)
+        flood = [asyncio.ensure_future(feed.poll(number, 0, has_token=False)) for number in range(200)]
+        await asyncio.sleep(0.05)
+        made.revoke("second")
+        began = time.monotonic()
+        await verifier
+        assert time.monotonic() - began < 0.5
+        ends = await asyncio.gather(*flood, return_exceptions=True)
+        refused = [end for end in ends if isinstance(end, RegistryUnavailable)]
+        assert 100 <= len(refused) <= 150
+        assert len(refused) + sum(isinstance(end, tuple) for end in ends) == 200
+
+    made.run(use)

@@ -8,7 +8,9 @@ import asyncio
 import queue
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -27,8 +29,10 @@ _LOOKS_EVERY = 0.05
 # Polls that may wait at once in one worker: of verifiers that show a token, and of anybody.
 MOST_WAITING_WITH_TOKEN = 1_000
 MOST_WAITING_WITHOUT = 200
-# Pages kept in memory for as long as nothing changes, and within a second: a burst of readers signs once.
-_MOST_PAGES = 128
+# Polls that were not looked at yet, of either kind. A full page takes 20 ms, so this is where a flood ends.
+_MOST_ARRIVED = 1_000
+# Bytes of pages kept in memory for as long as nothing changes, and within a second: a burst of readers signs once.
+_LARGEST_PAGES = 16_000_000
 
 _encode = msgspec.json.Encoder().encode
 
@@ -58,8 +62,10 @@ class RevocationFeed:
         self._signer = signer
         self._issuer = issuer
         self._arriving: queue.SimpleQueue[_Poll | None] = queue.SimpleQueue()
+        self._arrived: dict[bool, deque[_Poll]] = {True: deque(), False: deque()}
         self._waiting: list[_Poll] = []
         self._pages: dict[int, SignedPage] = {}
+        self._pages_size = 0
         self._pages_are_of = (-1, -1)  # registry version, UTC seconds
         self._registry: Registry | None = None
         self._may_wait = True
@@ -99,57 +105,73 @@ class RevocationFeed:
 
     def _run(self) -> None:
         while not self._has_ended:
-            arrived = self._next_polls()
+            self._let_in()
             try:
-                answered = self._look(arrived)
+                if self._registry is None:
+                    self._registry = self._open_registry()
+                with self._registry.view() as view:
+                    self._look(view)
             except Exception as error:  # noqa: BLE001 - the thread must live on: all who asked are told, and come again
-                self._fail([*arrived, *self._waiting], error)
+                self._fail([*self._waiting, *self._arrived[True], *self._arrived[False]], error)
                 self._waiting = []
-            else:
-                self._settle(answered)
+                self._arrived = {True: deque(), False: deque()}
         if self._registry is not None:
             self._registry.close()
 
-    def _next_polls(self) -> list[_Poll]:
-        polls: list[_Poll] = []
-        try:
-            first = self._arriving.get(timeout=_LOOKS_EVERY if self._waiting else None)
-            polls += [] if first is None else [first]
-            while not self._arriving.empty():
+    def _let_in(self) -> None:
+        """Take the polls that came, after a pause if there are none."""
+        pause = None
+        if self._waiting:
+            pause = _LOOKS_EVERY
+        if self._arrived[True] or self._arrived[False]:
+            pause = 0.0
+        refused: list[_Poll] = []
+        with suppress(queue.Empty):
+            poll = self._arriving.get(timeout=pause) if pause != 0.0 else self._arriving.get_nowait()
+            while True:
+                if poll is not None:
+                    arrived = self._arrived[poll.has_token]
+                    (arrived if len(arrived) < _MOST_ARRIVED else refused).append(poll)
                 poll = self._arriving.get_nowait()
-                polls += [] if poll is None else [poll]
-        except queue.Empty:
-            pass
-        return polls
+        if refused:
+            self._fail(refused, RegistryUnavailable("too many polls of the revocation feed at once"))
 
-    def _look(self, arrived: list[_Poll]) -> list[tuple[_Poll, SignedPage]]:
-        if self._registry is None:
-            self._registry = self._open_registry()
-        with self._registry.view() as view:
-            version, news = registry_version(view), revocations_version(view)
-            now = time.monotonic()
-            answered = []
-            still_waiting: list[_Poll] = []
-            room = {True: MOST_WAITING_WITH_TOKEN, False: MOST_WAITING_WITHOUT}
-            for poll in (*self._waiting, *arrived):
-                if poll.is_gone:
-                    continue
-                has_nothing_new = news <= poll.since <= version
-                if has_nothing_new and now < poll.wait_until and self._may_wait and room[poll.has_token]:
-                    room[poll.has_token] -= 1
-                    still_waiting.append(poll)
-                else:
-                    answered.append((poll, self._page(view, version, poll.since)))
-            self._waiting = still_waiting
-        return answered
+    def _look(self, view: View) -> None:
+        """Answer who has waited long enough, then who came: first with a token, and not for longer than a moment."""
+        version, news = registry_version(view), revocations_version(view)
+        room = {True: MOST_WAITING_WITH_TOKEN, False: MOST_WAITING_WITHOUT}
+
+        def must_wait(poll: _Poll) -> bool:
+            has_nothing_new = news <= poll.since <= version
+            may_wait = self._may_wait and time.monotonic() < poll.wait_until and room[poll.has_token] > 0
+            room[poll.has_token] -= has_nothing_new and may_wait
+            return has_nothing_new and may_wait
+
+        # Nobody is let go of before he is answered: if reading fails on the way, all are told.
+        here = [poll for poll in self._waiting if not poll.is_gone]
+        waiting = [poll for poll in here if must_wait(poll)]
+        kept = set(waiting)
+        self._settle([(poll, self._page(view, version, poll.since)) for poll in here if poll not in kept])
+        self._waiting = waiting
+        stop_at = time.monotonic() + _LOOKS_EVERY
+        for arrived in (self._arrived[True], self._arrived[False]):
+            while arrived and time.monotonic() < stop_at:
+                poll = arrived[0]
+                if not poll.is_gone and must_wait(poll):
+                    self._waiting.append(poll)
+                elif not poll.is_gone:
+                    self._settle([(poll, self._page(view, version, poll.since))])
+                arrived.popleft()
 
     def _page(self, view: View, version: int, since: int) -> SignedPage:
-        if self._pages_are_of != (version, view.now) or len(self._pages) >= _MOST_PAGES:
+        if self._pages_are_of != (version, view.now) or self._pages_size > _LARGEST_PAGES:
             self._pages = {}
             self._pages_are_of = (version, view.now)
+            self._pages_size = 0
         page = self._pages.get(since)
         if page is None:
             page = self._pages[since] = self._signed(revocation_page(view, self._issuer, since))
+            self._pages_size += len(page.body)
         return page
 
     def _signed(self, page: RevocationPage) -> SignedPage:
