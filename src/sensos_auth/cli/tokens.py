@@ -64,8 +64,7 @@ def inspect(*, file: BinaryIO, as_json: bool) -> None:
         click.get_current_context().exit(1)
 
 
-# A token ID may begin with a hyphen, which is why it is asked for as --token-id=JTI in the example.
-@tokens.command(epilog=example("tokens revoke < token.txt", "tokens revoke --token-id=JTI"))
+@tokens.command(epilog=example("tokens revoke < token.txt", "tokens revoke --token-id JTI"))
 @_token_file
 @click.option("--token-id", type=TOKEN_ID, metavar="JTI", help="Its claim jti, for who has no more of it than a log.")
 @wait_options

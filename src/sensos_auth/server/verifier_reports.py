@@ -86,6 +86,6 @@ class VerifierReports:
 def _tell(error: Exception) -> None:
     log = structlog.get_logger()
     if isinstance(error, SensosAuthError):
-        log.warning("verifiers could not be written down", reason=str(error))
+        log.warning("reports of verifiers could not be written down", reason=str(error))
     else:
-        log.error("verifiers could not be written down", **described(error))
+        log.error("reports of verifiers could not be written down", **described(error))
