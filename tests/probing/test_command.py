@@ -1,6 +1,8 @@
 """The command itself: where the token comes from and goes to, what is refused as usage, exit status, reports."""
 
 import json
+import subprocess
+import sys
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -228,3 +230,16 @@ def test_an_issuer_that_gives_no_token() -> None:
     assert result.exit_code == 1
     assert "the issuer gives no token" in result.output
     assert "made_up" not in result.output
+
+
+def test_the_service_need_not_be_installed() -> None:
+    """Where only verifiers are, probing works; --with-registry says what is missing."""
+    without_engine = "import sys; sys.modules['apsw'] = None; from sensos_auth.cli import main; main(sys.argv[1:])"
+    with stub_service(right) as url:
+        command = [sys.executable, "-c", without_engine, "probe", url, "--token-file", "-"]
+        ended = subprocess.run(command, input=GOOD, capture_output=True, text=True, check=False)
+        assert (ended.returncode, ended.stderr) == (0, "")
+        command.append("--with-registry")
+        ended = subprocess.run(command, input=GOOD, capture_output=True, text=True, check=False)
+    assert ended.returncode == 1
+    assert "--with-registry needs the package apsw: run pip install 'sensos-auth[server]'" in ended.stderr

@@ -1,12 +1,21 @@
 """One request and its answer over a socket, whatever comes back."""
 
+import datetime as dt
+import ipaddress
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
 
 from sensos_auth.probing.endpoint import parse_endpoint
 from sensos_auth.probing.exchange import LARGEST_BODY, Answer, Silence, sender
@@ -100,3 +109,52 @@ def test_tls_is_asked_for() -> None:
     """An https URL is never answered over plain http."""
     with server(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n") as port:
         assert ask(port, scheme="https") is Silence.UNREACHABLE
+
+
+def certificate(folder: Path) -> Path:
+    """Write a key and a certificate for 127.0.0.1, signed by itself, into one file."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
+    now = dt.datetime.now(dt.UTC)
+    builder = (
+        x509.CertificateBuilder()
+        .issuer_name(name)
+        .subject_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now - dt.timedelta(days=1))
+        .not_valid_after(now + dt.timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+    )
+    file = folder / "certificate.pem"
+    file.write_bytes(
+        key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+        + builder.sign(key, hashes.SHA256()).public_bytes(Encoding.PEM)
+    )
+    return file
+
+
+def test_tls_certificates_are_verified(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that nobody vouches for gets no request; SSL_CERT_FILE vouches for it."""
+    file = certificate(tmp_path)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(file)
+    received: list[bytes] = []
+
+    def serve() -> None:
+        for _ in range(2):
+            connection, _ = listening.accept()
+            with suppress(ssl.SSLError), context.wrap_socket(connection, server_side=True) as secured:
+                received.append(secured.recv(65_536))
+                secured.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi")
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        port = listening.getsockname()[1]
+        assert ask(port, scheme="https") is Silence.UNTRUSTED
+        monkeypatch.setenv("SSL_CERT_FILE", str(file))
+        assert ask(port, scheme="https") == Answer(200, (("content-length", "2"),), b"hi")
+        thread.join(5.0)
+    assert len(received) == 1

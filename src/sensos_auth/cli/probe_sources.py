@@ -34,7 +34,10 @@ def good_token(
         return parse_good_token(file.read(_LARGEST_TOKEN_FILE).decode("ascii", "replace").strip())
     base_url = _setting("SENSOS_BASE_URL", environment)
     body = json.dumps({member: _setting(name, environment) for member, name in _MEMBERS.items()}).encode()
-    endpoint = _below(base_url, _TOKEN_PATH, allow_insecure_http=allow_insecure_http)
+    try:
+        endpoint = _below(base_url, _TOKEN_PATH, allow_insecure_http=allow_insecure_http)
+    except InvalidInput as error:
+        raise InvalidInput(f"SENSOS_BASE_URL: {error}") from None
     request = endpoint.request(("Content-Type", "application/json"), method="POST", body=body)
     document = _fetch(endpoint, request, timeout, "the issuer gives no token")
     try:

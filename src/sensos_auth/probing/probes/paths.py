@@ -12,7 +12,7 @@ def probes(means: Means) -> Iterator[Probe]:
     endpoint = means.endpoint
     known = {endpoint.target}
     for name, target in _spellings(endpoint.path):
-        if target not in known:
+        if target.startswith("/") and target not in known:
             known.add(target)
             yield Probe(Group.PATHS, name, endpoint.request(target=target), Expectation.NO_ENTRY, PATH)
     absolute = f"{endpoint.scheme}://{endpoint.authority}{endpoint.target}"
