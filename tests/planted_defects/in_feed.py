@@ -5,7 +5,8 @@ from tests.planted_defects.defect import Defect, in_file
 _page = in_file("verifying/feed_page.py", "verifying/test_feed_page.py")
 _remote = in_file("verifying/remote_revocations.py", "verifying/test_remote_revocations.py")
 _standing = in_file("verifying/feed_standing.py", "verifying/test_remote_revocations.py")
-_connection = in_file("verifying/feed_connection.py", "verifying/test_remote_revocations.py")
+_connection = in_file("verifying/feed_connection.py", "verifying/test_feed_connection.py")
+_kept = in_file("verifying/kept_document.py", "verifying/test_kept_document.py")
 
 DEFECTS: list[Defect] = [
     _page.defect(
@@ -15,7 +16,6 @@ DEFECTS: list[Defect] = [
     ),
     _page.defect("Z74 an access token's signature signs a page", 'if jws.header.get("typ") != FEED_TYPE or', "if"),
     _page.defect("Z74 any kind of key signs pages", 'frozenset({"EdDSA"})', 'frozenset({"EdDSA", "ES256"})'),
-    _page.defect("Z74 the attached payload is another page", "    if jws.payload:\n", "    if False:\n"),
     _page.defect("Z74 a page of another issuer is taken", "if page.issuer != issuer:", "if False:"),
     _page.defect("Z74 a page that was not asked for is taken", "if page.since != since:", "if False:"),
     _page.defect("Z20 a page older than what is held is taken", "if page.version < since:", "if False:"),
@@ -53,4 +53,28 @@ DEFECTS: list[Defect] = [
     _connection.defect("F08 redirects of the feed are followed", "follow_redirects=False", "follow_redirects=True"),
     _connection.defect("Z74 an endless page is read to its end", "if len(received) > LARGEST_ANSWER:", "if False:"),
     _connection.defect("Z75 a silent connection holds the feed", "asyncio.timeout(deadline)", "asyncio.timeout(None)"),
+    _kept.defect(
+        "Others may write what a verifier goes by",
+        "if status.st_uid != os.geteuid() or status.st_mode & _OTHERS:",
+        "if False:",
+    ),
+    _kept.defect(
+        "Others may read what a verifier keeps", "os.O_EXCL | os.O_CLOEXEC, 0o600)", "os.O_EXCL | os.O_CLOEXEC, 0o644)"
+    ),
+    _kept.defect(
+        "A torn file is gone by",
+        'if first != _FORMAT + b" " + hashlib.sha256(rest).hexdigest().encode():',
+        "if not first.startswith(_FORMAT):",
+    ),
+    _kept.defect(
+        "Another issuer's file is gone by",
+        "if (header.what, header.issuer) != (self._what, self._issuer):",
+        "if False:",
+    ),
+    _kept.defect("A link in the folder is followed", "os.O_RDONLY | os.O_NOFOLLOW |", "os.O_RDONLY |"),
+    _kept.defect(
+        "A file of the future is fresh",
+        'float("inf") if ago < -_CLOCKS_MAY_DIFFER else max(ago, 0.0)',
+        "max(ago, 0.0)",
+    ),
 ]
