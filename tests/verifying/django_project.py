@@ -6,6 +6,8 @@ import django
 from django.conf import settings
 from django.http import HttpResponse, JsonResponse
 from django.urls import include, path
+from django.utils.decorators import method_decorator
+from django.views import View
 
 from sensos_auth.verifying.django import AuthenticatedRequest, require
 from tests.verifying.issued import VERIFIER
@@ -74,6 +76,20 @@ def open_but_scoped(request: AuthenticatedRequest) -> HttpResponse:
     return HttpResponse(request.caller.application_id)
 
 
+@method_decorator(require("devices:read"), name="get")
+@method_decorator(require("admin"), name="delete")
+class ClassBased(View):
+    """A view whose methods need different scopes."""
+
+    def get(self, request: AuthenticatedRequest) -> HttpResponse:
+        """Answer callers with the scope."""
+        return HttpResponse(request.caller.application_id)
+
+    def delete(self, request: AuthenticatedRequest) -> HttpResponse:
+        """Answer nobody."""
+        raise AssertionError(request)
+
+
 inner = ([path("open", open_but_scoped, name="open"), path("closed", health, name="closed")], "inner")
 urlpatterns = [
     path("whoami", whoami),
@@ -82,5 +98,6 @@ urlpatterns = [
     path("read-async", cast("Callable[..., HttpResponse]", read_async)),  # the stubs know no async views
     path("lacking", lacking),
     path("lacking-async", cast("Callable[..., HttpResponse]", lacking_async)),
+    path("class-based", ClassBased.as_view()),
     path("inner/", include(inner)),
 ]

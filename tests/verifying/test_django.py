@@ -53,6 +53,12 @@ def test_scopes_are_demanded() -> None:
         assert (answer.status_code, answer.headers["WWW-Authenticate"]) == (403, SCOPES)
 
 
+def test_scopes_of_class_based_views() -> None:
+    """By Django's own method_decorator, method by method."""
+    assert Client().get("/class-based", headers=GOOD).content == APPLICATION.encode()
+    assert Client().delete("/class-based", headers=GOOD).status_code == 403
+
+
 def test_everything_holds_under_asgi() -> None:
     """The same middleware and decorator serve Django's async handler."""
 
