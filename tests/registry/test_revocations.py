@@ -11,7 +11,7 @@ from sensos_auth.model.revocation import (
 )
 from sensos_auth.model.revocation_page import RevocationPage
 from sensos_auth.model.signing_key import SigningKey
-from sensos_auth.registry import Change, Registry
+from sensos_auth.registry import Change, Registry, revocations
 from sensos_auth.registry.applications import create_application, disable_application, enable_application
 from sensos_auth.registry.audit import list_events
 from sensos_auth.registry.revocations import (
@@ -260,6 +260,18 @@ def test_ended_entries_are_told_no_more_and_purged(registry: Registry, clock: Cl
         assert (registry_version(view), revocations_version(view), list_events(view)) == before
         left = view.statements.revocations_between(view.connection, since=0, until=1 << 62, now=0)
     assert [bytes(row[1]) for row in left] == [subject_digest(TOKEN, "long")]
+
+
+def test_many_ended_entries_are_purged_bit_by_bit(
+    registry: Registry, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All of them in the end."""
+    monkeypatch.setattr(revocations, "_PURGED_TOGETHER", 3)
+    revoke(registry, *(f"t{number}" for number in range(10)), expires_at=START)
+    clock.advance(61)
+    purge_ended_revocations(registry)
+    with registry.view() as view:
+        assert list(view.statements.revocations_between(view.connection, since=0, until=1 << 62, now=0)) == []
 
 
 def test_refused_change_leaves_no_entry(registry: Registry, application_id: str) -> None:

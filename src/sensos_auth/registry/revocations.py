@@ -18,6 +18,7 @@ from sensos_auth.registry.transactions import Change, Registry, View
 PAGE_LIMIT = 10_000
 _LONGEST_TOKEN_ID = 64
 _ROUNDED_TO = 60
+_PURGED_TOGETHER = 10_000
 
 
 def revoke_token(
@@ -136,6 +137,15 @@ def revocation_page(view: View, issuer: str, since: int, limit: int = PAGE_LIMIT
 
 
 def purge_ended_revocations(registry: Registry) -> None:
-    """Forget the entries whose tokens have all expired. Raises RegistryUnavailable."""
-    with registry.observation() as view:
-        view.statements.purge_revocations(view.connection, now=view.now)
+    """Forget the entries whose tokens have all expired. Raises RegistryUnavailable.
+
+    Some at a time, so that other writers get their turn.
+    """
+    while _has_ended(registry):
+        with registry.observation() as view:
+            view.statements.purge_revocations(view.connection, now=view.now, limit=_PURGED_TOGETHER)
+
+
+def _has_ended(registry: Registry) -> bool:
+    with registry.view() as view:
+        return bool(view.statements.has_ended_revocations(view.connection, now=view.now))
