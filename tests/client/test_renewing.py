@@ -1,10 +1,14 @@
 """When the token is renewed, when callers wait, and what an outage costs them: hours of it, by a simulated clock."""
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 
 import pytest
 
 from sensos_auth.client import ConfigurationError, Credentials, CredentialsRefused, TokenServiceUnavailable
+from sensos_auth.client.held_token import HeldToken
+from sensos_auth.client.renewing import Waiting
+from sensos_auth.client.sending import TokenRequest
 from sensos_auth.client.token_answer import Answer
 from tests.client.simulated import SECRET, World, token_answer
 
@@ -101,6 +105,74 @@ def test_an_outage_up_to_the_last_second_is_not_noticed() -> None:
         source.token()
     assert caught.value.since > 3000
     assert caught.value.last == "status 503"
+
+
+def test_in_the_last_part_a_service_that_hangs_costs_a_moment_once() -> None:
+    """The caller gets the old token after a moment at most, the next callers get it at once."""
+    world = World(lifetime=3)
+    source = world.source()
+    source.token()
+    hanging: list[Callable[[], None]] = []
+    object.__setattr__(source.shared._surroundings, "start", hanging.append)
+    world.now = source.shared.held.expires_at - 0.25
+    began = time.monotonic()
+    assert source.token() == "token-1"
+    assert 0.2 < time.monotonic() - began < 1.5
+    source.shared._flight.began_at -= 2  # type: ignore[union-attr] # as if the moment were over for the next
+    began = time.monotonic()
+    assert source.token() == "token-1"
+    assert time.monotonic() - began < 0.1
+    (renewal,) = hanging
+    renewal()
+    assert source.token() == "token-2"
+
+
+def test_without_a_token_a_service_that_hangs_is_waited_for_with_patience() -> None:
+    """A second more than a renewal may take, then the caller is told; the renewal is not started twice."""
+    world = World()
+    source = world.source(patience=0.1)
+    hanging: list[Callable[[], None]] = []
+    object.__setattr__(source.shared._surroundings, "start", hanging.append)
+    with pytest.raises(TokenServiceUnavailable, match=r"no answer within 0.1 s"):
+        source.token()
+    assert len(hanging) == 1
+
+
+def test_no_thread_to_be_had() -> None:
+    """At the end of a program there are no new threads: the old token serves, and without one it is said."""
+
+    def refuse(_: Callable[[], None]) -> None:
+        raise RuntimeError("can't start new thread")
+
+    world = World()
+    source = world.source()
+    object.__setattr__(source.shared._surroundings, "start", refuse)
+    with pytest.raises(TokenServiceUnavailable, match="no thread could be started"):
+        source.token()
+
+
+def test_a_caller_without_a_token_turns_an_attempt_into_many() -> None:
+    """It joins the renewal that nobody waited for, which goes on until there is a token."""
+    world = World(lifetime=100, chance=0.5)
+    source = world.source()
+    source.token()
+    world.now = source.shared.held.stale_at
+    replies = iter([Answer(503, b"{}"), token_answer(2, 100)])
+    waiting: list[Waiting] = []
+
+    def first_answer(_: TokenRequest) -> Answer:
+        if not waiting:  # while the attempt is on its way, the token ends, and a caller comes
+            world.now = source.shared.held.expires_at
+            step = source.shared._look()
+            assert isinstance(step, Waiting)
+            waiting.append(step)
+        return next(replies)
+
+    world.reply = first_answer
+    assert source.token() == "token-1"
+    outcome = waiting[0].flight.outcome.result(0)
+    assert isinstance(outcome, HeldToken)
+    assert outcome.token == "token-2"
 
 
 def test_a_cold_start_is_repeated_within_the_patience() -> None:

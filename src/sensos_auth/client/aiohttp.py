@@ -1,11 +1,11 @@
 """For aiohttp (``pip install 'sensos-auth[aiohttp]'``): ``ClientSession(middlewares=[TokenMiddleware.from_env()])``."""
 
 from collections.abc import Mapping
-from typing import Any, Self
+from typing import Any, Self, Unpack
 
 from aiohttp import ClientHandlerType, ClientRequest, ClientResponse
 
-from sensos_auth.client.token_source import AnySource, TokenSource, source_of
+from sensos_auth.client.token_source import AnySource, Options, TokenSource, source_of
 
 _UNAUTHORIZED = 401
 
@@ -22,7 +22,7 @@ class TokenMiddleware:
         self._permit = source_of(source).origins.permit
 
     @classmethod
-    def from_env(cls, environment: Mapping[str, str] | None = None, **options: Any) -> Self:  # noqa: ANN401 - TokenSource's
+    def from_env(cls, environment: Mapping[str, str] | None = None, **options: Unpack[Options]) -> Self:
         """Make it with :meth:`TokenSource.from_env`."""
         return cls(TokenSource.from_env(environment, **options))
 

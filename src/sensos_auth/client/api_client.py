@@ -1,9 +1,8 @@
 """A small ready-made client of the API: address, token, repetition, pages and errors are taken care of."""
 
 import asyncio
-import ssl
 from collections.abc import AsyncIterator, Iterator, Mapping
-from typing import Any, Self
+from typing import Any, Self, Unpack
 
 import httpx2
 
@@ -14,9 +13,12 @@ from sensos_auth.client.base_url import is_plain_path
 from sensos_auth.client.errors import ApiUnavailable
 from sensos_auth.client.httpx2 import TokenAuth
 from sensos_auth.client.renewing import PATIENCE
+from sensos_auth.client.sending import connection_options
 from sensos_auth.client.surroundings import Surroundings
-from sensos_auth.client.token_source import AnySource, TokenSource, source_of
+from sensos_auth.client.token_source import AnySource, Options, TokenSource, source_of
 from sensos_auth.model.errors import InvalidInput
+
+TIMEOUT = 30.0  # seconds
 
 Parameters = Mapping[str, str | int | bool]
 
@@ -28,24 +30,23 @@ class _Calls:
         self,
         source: AnySource,
         *,
-        timeout: float = 30.0,
+        timeout: float = TIMEOUT,
         patience: float = PATIENCE,
         surroundings: Surroundings | None = None,
     ) -> None:
         self._source = source_of(source)
         self._patience = patience
         self._surroundings = surroundings or Surroundings()
-        ca_file = self._source.ca_file
         self._options: dict[str, Any] = {
             "auth": TokenAuth(source),
             "headers": {"accept": "application/json", "user-agent": f"sensos-auth-client/{__version__}"},
             "timeout": timeout,
             "follow_redirects": False,
-            "verify": ssl.create_default_context(cafile=ca_file) if ca_file else True,
+            **connection_options(self._source.base_url, self._source.ca_file),
         }
 
     @classmethod
-    def from_env(cls, environment: Mapping[str, str] | None = None, **options: Any) -> Self:  # noqa: ANN401 - TokenSource's
+    def from_env(cls, environment: Mapping[str, str] | None = None, **options: Unpack[Options]) -> Self:
         """Make it with :meth:`TokenSource.from_env`."""
         return cls(TokenSource.from_env(environment, **options))
 
@@ -67,8 +68,15 @@ class Client(_Calls):
     not after ``patience`` seconds; POST and PATCH never.
     """
 
-    def __init__(self, source: AnySource, **options: Any) -> None:  # noqa: ANN401 - timeout, patience, surroundings
-        super().__init__(source, **options)
+    def __init__(
+        self,
+        source: AnySource,
+        *,
+        timeout: float = TIMEOUT,
+        patience: float = PATIENCE,
+        surroundings: Surroundings | None = None,
+    ) -> None:
+        super().__init__(source, timeout=timeout, patience=patience, surroundings=surroundings)
         self._http = httpx2.Client(**self._options)
 
     def request(self, method: str, path: str, *, params: Parameters | None = None, json: object = None) -> Any:  # noqa: ANN401 - any JSON document
@@ -138,8 +146,15 @@ class Client(_Calls):
 class AsyncClient(_Calls):
     """Calls the API as :class:`Client` does, without blocking the event loop that it belongs to."""
 
-    def __init__(self, source: AnySource, **options: Any) -> None:  # noqa: ANN401 - timeout, patience, surroundings
-        super().__init__(source, **options)
+    def __init__(
+        self,
+        source: AnySource,
+        *,
+        timeout: float = TIMEOUT,
+        patience: float = PATIENCE,
+        surroundings: Surroundings | None = None,
+    ) -> None:
+        super().__init__(source, timeout=timeout, patience=patience, surroundings=surroundings)
         self._http = httpx2.AsyncClient(**self._options)
 
     async def request(self, method: str, path: str, *, params: Parameters | None = None, json: object = None) -> Any:  # noqa: ANN401 - any JSON document

@@ -19,7 +19,9 @@ def checked_base_url(text: str, name: str, *, allow_insecure_http: bool = False)
     It must be ``https``, but for a loopback address, and have neither credentials, query nor fragment.
     """
     parts = _split(text, name)
-    if parts.scheme != "https" and not (parts.scheme == "http" and (allow_insecure_http or _is_loopback(parts))):
+    if parts.scheme != "https" and not (
+        parts.scheme == "http" and (allow_insecure_http or is_loopback(parts.hostname or ""))
+    ):
         raise ConfigurationError(f"{name} must begin with https://, or everybody on the way can read secret and tokens")
     if parts.query or parts.fragment or text.endswith(("?", "#")):
         raise ConfigurationError(f"{name} must end after its path: no query, no fragment")
@@ -81,8 +83,8 @@ def is_plain_path(path: str) -> bool:
     return path.startswith("/") and _PATH.fullmatch(path) is not None
 
 
-def _is_loopback(parts: SplitResult) -> bool:
-    host = parts.hostname or ""
+def is_loopback(host: str) -> bool:
+    """Tell whether the host is this machine, by its address or as ``localhost``."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:

@@ -4,10 +4,10 @@ The two libraries have the same interface, so this names neither.
 """
 
 from collections.abc import AsyncGenerator, Generator, Mapping
-from typing import Any, Self
+from typing import Any, Self, Unpack
 
 from sensos_auth.client.held_token import HeldToken
-from sensos_auth.client.token_source import AnySource, TokenSource, source_of
+from sensos_auth.client.token_source import AnySource, Options, TokenSource, source_of
 
 _UNAUTHORIZED = 401
 
@@ -25,7 +25,7 @@ class TokenFlow:
         self._clock = self._shared.clock
 
     @classmethod
-    def from_env(cls, environment: Mapping[str, str] | None = None, **options: Any) -> Self:  # noqa: ANN401 - TokenSource's
+    def from_env(cls, environment: Mapping[str, str] | None = None, **options: Unpack[Options]) -> Self:
         """Make it with :meth:`TokenSource.from_env`."""
         return cls(TokenSource.from_env(environment, **options))
 

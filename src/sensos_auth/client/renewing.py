@@ -47,11 +47,12 @@ Outcome = HeldToken | Failed
 
 @dataclass(eq=False, slots=True)
 class Flight:
-    """A renewal in flight. ``is_awaited``: somebody has no token that serves."""
+    """A renewal in flight. ``is_awaited``: somebody has no token that serves, and is told at ``give_up_at``."""
 
     is_awaited: bool
     in_time: bool
     began_at: float
+    give_up_at: float
     outcome: "Future[Outcome]" = field(default_factory=Future)
 
     def __post_init__(self) -> None:
@@ -79,6 +80,7 @@ class SharedToken:
         self._base_url = base_url
         self._surroundings = surroundings
         self._patience = patience
+        self._shortest = min(_SHORTEST_ATTEMPT, patience / 4)
         self._lock = Lock()
         self._flight: Flight | None = None
         self._failures = 0
@@ -160,10 +162,12 @@ class SharedToken:
 
     def _join(self, *, is_awaited: bool, in_time: bool, now: float) -> tuple[Flight, bool]:
         flight = self._flight
+        give_up_at = now + self._patience
         if flight is not None:
-            flight.is_awaited = flight.is_awaited or is_awaited
+            if is_awaited and not flight.is_awaited:
+                flight.is_awaited, flight.give_up_at = True, give_up_at
             return flight, False
-        self._flight = flight = Flight(is_awaited=is_awaited, in_time=in_time, began_at=now)
+        self._flight = flight = Flight(is_awaited=is_awaited, in_time=in_time, began_at=now, give_up_at=give_up_at)
         return flight, True
 
     def _conclude(self, waiting: Waiting, outcome: Outcome | None) -> HeldToken | None:
@@ -206,27 +210,23 @@ class SharedToken:
             raise
 
     def _repeat_attempts(self, flight: Flight) -> None:
-        give_up_at = flight.began_at + self._patience
-        last_begin = give_up_at - min(_SHORTEST_ATTEMPT, self._patience / 4)
         attempts = 0
         while True:
             pause = self._not_before - self.clock()
-            if pause > 0 and flight.is_awaited and self.clock() + pause < give_up_at:
+            if pause > 0 and flight.is_awaited and self.clock() + pause < flight.give_up_at - self._shortest:
                 self._surroundings.sleep(pause)
             elif pause > 0:
                 self._land(flight, Failed("it is too early to ask again"))
                 return
             attempts += 1
-            outcome = self._attempt(flight, min(_ATTEMPT, max(give_up_at - self.clock(), 0.1)))
+            outcome = self._attempt(flight, min(_ATTEMPT, max(flight.give_up_at - self.clock(), self._shortest)))
             pause = backoff(attempts, _LONGEST_PAUSE, self._surroundings.random())
-            # Whoever joins from here on sees either a flight that goes on, or none.
-            may_go_on = isinstance(outcome, Failed) and not outcome.is_final and self.clock() + pause < last_begin
-            if self._land(flight, outcome, unless_awaited=may_go_on):
+            if self._land(flight, outcome, next_in=pause):
                 return
             self._surroundings.sleep(pause)
 
-    def _land(self, flight: Flight, outcome: Outcome, *, unless_awaited: bool = False) -> bool:
-        """End the flight, but not if it may go on and somebody waits for it; tell whether it ended."""
+    def _land(self, flight: Flight, outcome: Outcome, *, next_in: float | None = None) -> bool:
+        """End the flight, and tell so; but not if somebody waits for the next attempt, in ``next_in`` seconds."""
         now = self.clock()
         with self._lock:
             if isinstance(outcome, HeldToken):
@@ -236,8 +236,10 @@ class SharedToken:
                 self._refused = None
             else:
                 self._note(outcome, now)
-            if unless_awaited and flight.is_awaited:
-                return False
+                # Decided behind the lock: whoever joins later finds a flight that goes on, or none.
+                may_go_on = next_in is not None and now + next_in < flight.give_up_at - self._shortest
+                if may_go_on and flight.is_awaited and not outcome.is_final:
+                    return False
             if self._flight is flight:
                 self._flight = None
         if isinstance(outcome, Failed):
@@ -344,4 +346,5 @@ def _after_fork_in_child() -> None:
         instance._after_fork()  # noqa: SLF001 - this module's own
 
 
-os.register_at_fork(after_in_child=_after_fork_in_child)
+if hasattr(os, "register_at_fork"):  # not on Windows
+    os.register_at_fork(after_in_child=_after_fork_in_child)

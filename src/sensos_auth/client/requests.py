@@ -1,14 +1,14 @@
 """For requests (``pip install 'sensos-auth[requests]'``): ``session.auth = TokenAuth.from_env()``."""
 
 from collections.abc import Mapping
-from typing import Any, Self
+from typing import Any, Self, Unpack
 from urllib.parse import urljoin
 
 from requests import PreparedRequest, Response
 from requests.auth import AuthBase
 from requests.utils import rewind_body
 
-from sensos_auth.client.token_source import AnySource, TokenSource, source_of
+from sensos_auth.client.token_source import AnySource, Options, TokenSource, source_of
 
 _UNAUTHORIZED = 401
 
@@ -24,7 +24,7 @@ class TokenAuth(AuthBase):
         self._source = source_of(source)
 
     @classmethod
-    def from_env(cls, environment: Mapping[str, str] | None = None, **options: Any) -> Self:  # noqa: ANN401 - TokenSource's
+    def from_env(cls, environment: Mapping[str, str] | None = None, **options: Unpack[Options]) -> Self:
         """Make it with :meth:`TokenSource.from_env`."""
         return cls(TokenSource.from_env(environment, **options))
 

@@ -5,8 +5,11 @@ import json
 import ssl
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlsplit
 
 from sensos_auth import __version__
+from sensos_auth.client.base_url import is_loopback
 from sensos_auth.client.token_answer import Answer, NoAnswer
 
 LARGEST_ANSWER = 64 * 1024
@@ -63,10 +66,11 @@ async def _send(request: TokenRequest, seconds: float, ca_file: str | None) -> A
         "content-type": "application/json",
         "user-agent": f"sensos-auth-client/{__version__}",
     }
-    verify = ssl.create_default_context(cafile=ca_file) if ca_file else True
     async with (
         asyncio.timeout(seconds),
-        httpx2.AsyncClient(headers=headers, timeout=None, follow_redirects=False, verify=verify) as client,
+        httpx2.AsyncClient(
+            headers=headers, timeout=None, follow_redirects=False, **connection_options(request.url, ca_file)
+        ) as client,
         client.stream("POST", request.url, content=request.body()) as response,
     ):
         if response.headers.get("content-encoding", "identity") != "identity":
@@ -77,6 +81,15 @@ async def _send(request: TokenRequest, seconds: float, ca_file: str | None) -> A
             if len(body) > LARGEST_ANSWER:
                 raise NoAnswer(f"an answer of more than {LARGEST_ANSWER} bytes")
         return Answer(response.status_code, bytes(body), response.headers.get("retry-after"))
+
+
+def connection_options(url: str, ca_file: str | None) -> dict[str, Any]:
+    """Return how httpx2 connects to the URL: with TLS verified, and to this machine never through a proxy.
+
+    A proxy would see what goes to a loopback address over plain http.
+    """
+    is_proxied = not (url.startswith("http:") and is_loopback(urlsplit(url).hostname or ""))
+    return {"verify": ssl.create_default_context(cafile=ca_file) if ca_file else True, "trust_env": is_proxied}
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:

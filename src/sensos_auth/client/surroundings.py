@@ -11,12 +11,16 @@ from sensos_auth.client.sending import TokenRequest, send
 from sensos_auth.client.token_answer import Answer
 
 # On macOS CLOCK_MONOTONIC counts sleep; on Linux only CLOCK_BOOTTIME does.
-_CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+_CLOCK = getattr(time, "CLOCK_BOOTTIME", getattr(time, "CLOCK_MONOTONIC", 0))
 
 
 def seconds_since_boot() -> float:
     """Return the time of a clock that nobody sets and that goes on while the machine sleeps."""
     return time.clock_gettime(_CLOCK)
+
+
+if not hasattr(time, "clock_gettime"):  # Windows
+    seconds_since_boot = time.monotonic
 
 
 def _wall_now() -> datetime:

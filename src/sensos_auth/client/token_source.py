@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterable, Mapping
 from functools import partial
-from typing import Any, Self
+from typing import Self, TypedDict, Unpack
 
 from sensos_auth.client.base_url import Origins, checked_base_url
 from sensos_auth.client.credentials import BASE_URL, Credentials, read_setting
@@ -11,6 +11,16 @@ from sensos_auth.client.renewing import PATIENCE, SharedToken
 from sensos_auth.client.sending import send
 from sensos_auth.client.surroundings import Surroundings
 from sensos_auth.model.errors import ConfigurationError
+
+
+class Options(TypedDict, total=False):
+    """The options of :class:`TokenSource`, for everything that makes one with ``from_env``."""
+
+    allowed_origins: Iterable[str]
+    patience: float
+    ca_file: str | os.PathLike[str] | None
+    allow_insecure_http: bool
+    surroundings: Surroundings | None
 
 
 class TokenSource:
@@ -51,7 +61,7 @@ class TokenSource:
         self._clock = surroundings.clock
 
     @classmethod
-    def from_env(cls, environment: Mapping[str, str] | None = None, **options: Any) -> Self:  # noqa: ANN401 - __init__'s
+    def from_env(cls, environment: Mapping[str, str] | None = None, **options: Unpack[Options]) -> Self:
         """Return the source that the environment describes: ``SENSOS_BASE_URL`` and :meth:`Credentials.from_env`.
 
         ``options`` are those of the class. Raises ConfigurationError that names the variables that are missing.
@@ -97,7 +107,7 @@ class AsyncTokenSource:
         self._clock = source.shared.clock
 
     @classmethod
-    def from_env(cls, environment: Mapping[str, str] | None = None, **options: Any) -> Self:  # noqa: ANN401 - as there
+    def from_env(cls, environment: Mapping[str, str] | None = None, **options: Unpack[Options]) -> Self:
         """Return the source that the environment describes, as :meth:`TokenSource.from_env` does."""
         return cls(TokenSource.from_env(environment, **options))
 

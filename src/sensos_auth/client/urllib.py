@@ -1,10 +1,10 @@
 """For the standard library: ``build_opener(TokenHandler.from_env()).open(url)``."""
 
 from collections.abc import Mapping
-from typing import IO, Any, Self
+from typing import IO, Any, Self, Unpack
 from urllib.request import BaseHandler, Request
 
-from sensos_auth.client.token_source import AnySource, TokenSource, source_of
+from sensos_auth.client.token_source import AnySource, Options, TokenSource, source_of
 
 
 class TokenHandler(BaseHandler):
@@ -20,7 +20,7 @@ class TokenHandler(BaseHandler):
         self._source = source_of(source)
 
     @classmethod
-    def from_env(cls, environment: Mapping[str, str] | None = None, **options: Any) -> Self:  # noqa: ANN401 - TokenSource's
+    def from_env(cls, environment: Mapping[str, str] | None = None, **options: Unpack[Options]) -> Self:
         """Make it with :meth:`TokenSource.from_env`."""
         return cls(TokenSource.from_env(environment, **options))
 
