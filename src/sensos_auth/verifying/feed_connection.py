@@ -37,6 +37,7 @@ class FeedConnection:
 
     def __init__(self) -> None:
         self._client: httpx2.AsyncClient | None = None
+        self._tls = httpx2.create_ssl_context()  # reading all certificate authorities takes long
 
     async def __aenter__(self) -> Self:
         return self
@@ -59,7 +60,7 @@ class FeedConnection:
         self, method: str, url: str, deadline: float, headers: dict[str, str], body: bytes | None
     ) -> Answer:
         if self._client is None:
-            self._client = httpx2.AsyncClient(headers=_HEADERS, timeout=None, follow_redirects=False)
+            self._client = httpx2.AsyncClient(headers=_HEADERS, timeout=None, follow_redirects=False, verify=self._tls)
         try:
             async with (
                 asyncio.timeout(deadline),
