@@ -26,6 +26,7 @@ _FORBIDDEN = 403
 _REFUSED_AS_HTTP = frozenset((400, 413, 414, 431))
 _BREAKDOWNS = range(500, 600)
 _NOT_A_BREAKDOWN = frozenset((501, 505))  # what it does not implement: a method, a version of HTTP
+_LARGE = 16_384  # bytes; HTTP servers take 8 KiB of headers and more
 _CONTRACT = b'{"error":"Unauthorized","message":"Invalid or expired access token"}'
 
 
@@ -80,8 +81,14 @@ def _is_entry(probe: Probe, answer: Answer, baseline: Baseline) -> bool:
 def _judge_silence(probe: Probe, silence: Silence) -> Iterator[Fault]:
     if silence is Silence.LATE:
         yield HANGS
-    elif silence is Silence.UNREACHABLE or probe.expectation not in {Expectation.MALFORMED, Expectation.NO_ENTRY}:
+    elif silence is Silence.UNREACHABLE or not _may_be_cut_off(probe):
         yield BREAKS_DOWN
+
+
+def _may_be_cut_off(probe: Probe) -> bool:
+    # What the HTTP server refuses: an odd request line, and a header of which it stopped reading.
+    is_large = len(probe.request.to_bytes()) > _LARGE
+    return probe.expectation is Expectation.NO_ENTRY or (probe.expectation is Expectation.MALFORMED and is_large)
 
 
 def _judge_401(probe: Probe, answer: Answer, *, contract: bool) -> Iterator[Fault]:
