@@ -6,12 +6,14 @@ import pytest
 
 from tests.running_service import ENDPOINT_PATH, ExampleApplication, RunningService, running_service
 from tests.server.forged_tokens import Forge
-from tests.verifying.frameworks.protected_services import SCOPE, GrpcService, HttpService, ProtectedService
-from tests.verifying.frameworks.running_examples import EXAMPLES, running_examples
-
-VERIFY_PATH = "/v1/verify"
-HTTP = [name for name in EXAMPLES if not name.startswith("grpc")]
-GRPC = [name for name in EXAMPLES if name.startswith("grpc")]
+from tests.verifying.frameworks.protected_services import (
+    SCOPE,
+    VERIFY_PATH,
+    GrpcService,
+    HttpService,
+    ProtectedService,
+)
+from tests.verifying.frameworks.running_examples import GRPC, HTTP, running_examples
 
 
 @pytest.fixture(scope="session")

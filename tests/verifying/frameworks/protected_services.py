@@ -17,6 +17,7 @@ INVALID_OR_EXPIRED = "Invalid or expired access token"
 LACKS_SCOPE = "The access token lacks a scope that this request needs"
 UNAVAILABLE = "Access tokens cannot be verified right now: try again later"
 SCOPE = "vehicles:read"
+VERIFY_PATH = "/v1/verify"
 
 _PHRASES = {401: "Unauthorized", 403: "Forbidden", 503: "Service Unavailable"}
 _CODES = {

@@ -55,6 +55,10 @@ EXAMPLES = {
 }
 
 
+HTTP = [name for name in EXAMPLES if not name.startswith("grpc")]
+GRPC = [name for name in EXAMPLES if name.startswith("grpc")]
+
+
 @contextmanager
 def running_examples(service: RunningService, folder: Path) -> Iterator[dict[str, int]]:
     """Run all examples against the service; returns the port of each."""
@@ -67,7 +71,7 @@ def running_examples(service: RunningService, folder: Path) -> Iterator[dict[str
             for process in started.values():
                 stack.callback(_end, process)
             for name, process in started.items():
-                _wait_until_ready(process, ports[name], folder / name, is_grpc=name.startswith("grpc"))
+                _wait_until_ready(process, ports[name], folder / name, is_grpc=name in GRPC)
         yield ports
 
 

@@ -16,16 +16,16 @@ from tests.server.forged_tokens import Forge
 from tests.server.raw_http import RawConnection, request_bytes
 from tests.verifying.frameworks.attack_tokens import ATTACKS, LARGE_ATTACKS
 from tests.verifying.frameworks.breaking_tokens import BREAKING_TOKENS
-from tests.verifying.frameworks.conftest import GRPC, HTTP, VERIFY_PATH
 from tests.verifying.frameworks.protected_services import (
     SCOPE,
+    VERIFY_PATH,
     GrpcService,
     HttpService,
     ProtectedService,
     assert_refusal,
     websocket_status,
 )
-from tests.verifying.frameworks.running_examples import EXAMPLES
+from tests.verifying.frameworks.running_examples import EXAMPLES, GRPC, HTTP
 
 pytestmark = pytest.mark.timeout(180)  # with the start of all examples, which whoever comes first waits for
 
