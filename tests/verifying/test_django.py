@@ -2,6 +2,7 @@ import asyncio
 from typing import Any
 
 import pytest
+from django.core.cache import cache
 from django.core.exceptions import ImproperlyConfigured
 from django.http import HttpRequest
 from django.test import AsyncClient, Client, override_settings
@@ -11,7 +12,7 @@ from sensos_auth.verifying import ConnectedVerifier, django_settings
 from sensos_auth.verifying.django import AuthenticationMiddleware, require
 from tests.running_service import free_port
 from tests.verifying import django_project
-from tests.verifying.issued import APPLICATION, AUDIENCE, GOOD_TOKEN, TENANT, VERIFIER
+from tests.verifying.issued import APPLICATION, AUDIENCE, GOOD_TOKEN, KEY, TENANT, VERIFIER
 
 GOOD = {"authorization": f"Bearer {GOOD_TOKEN}"}
 UNAUTHORIZED = b'{"error":"Unauthorized","message":"Invalid or expired access token"}'
@@ -75,6 +76,29 @@ def test_everything_holds_under_asgi() -> None:
             assert (answer.status_code, answer.headers["WWW-Authenticate"]) == (403, SCOPES)
 
     asyncio.run(ask())
+
+
+def test_h05_djangos_cache_keeps_callers_apart() -> None:
+    """With the cache for the whole site, which Django wants first and last, each caller gets an answer of its own."""
+    middleware = [
+        "django.middleware.cache.UpdateCacheMiddleware",
+        "sensos_auth.verifying.django.AuthenticationMiddleware",
+        "django.middleware.cache.FetchFromCacheMiddleware",
+    ]
+    other = {"authorization": f"Bearer {KEY.token(sub='app_other', client_id='app_other')}"}
+
+    async def ask_async() -> None:
+        for _ in range(2):
+            assert (await AsyncClient().get("/whoami", headers=GOOD)).json() == [TENANT, APPLICATION]
+            assert (await AsyncClient().get("/whoami", headers=other)).json() == [TENANT, "app_other"]
+
+    with override_settings(MIDDLEWARE=middleware):
+        for _ in range(2):
+            assert Client().get("/whoami", headers=GOOD).json() == [TENANT, APPLICATION]
+            assert Client().get("/whoami", headers=other).json() == [TENANT, "app_other"]
+            assert Client().get("/whoami").content == UNAUTHORIZED
+        cache.clear()
+        asyncio.run(ask_async())
 
 
 def test_require_without_the_middleware_lets_nobody_in() -> None:
