@@ -82,6 +82,13 @@ LOOSE_FORM = Fault(
     "(RFC 7515 section 2, RFC 8725).",
     "Refuse padding, foreign characters, stray bits and white space: encode what was decoded again, and compare.",
 )
+LOOSE_SIGNATURE = Fault(
+    Severity.BREAKS,
+    "Takes a signature that is not written as its algorithm has it",
+    "One token has many spellings then: lists and caches that know it by its text don't know the others "
+    "(RFC 7518 section 3).",
+    "Use a JOSE library that checks the length of a signature; for ES256 it is 64 bytes, r and s.",
+)
 UNSIGNED = Fault(
     Severity.GOT_THROUGH,
     "Does not verify the signature",
@@ -344,6 +351,7 @@ NOT_THE_CONTRACT = Fault(
 
 _FORGED = frozenset(
     (
+        LOOSE_SIGNATURE,
         ALGORITHM_NONE,
         PUBLIC_KEY_AS_SECRET,
         GUESSABLE_SECRET,

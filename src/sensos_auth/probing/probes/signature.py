@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 
-from sensos_auth.probing.faults import FOREIGN_KEY, UNSIGNED, Fault
+from sensos_auth.probing.faults import FOREIGN_KEY, LOOSE_SIGNATURE, UNSIGNED, Fault
 from sensos_auth.probing.means import Means
 from sensos_auth.probing.probe import Expectation, Group, NotRun, Probe
 from sensos_auth.probing.tokens import base64url, changed, decode_base64url, part, token
@@ -30,12 +30,13 @@ def probes(means: Means) -> Iterator[Probe | NotRun]:
     yield _probe(means, "one byte", f"{header}.{payload}.AA")
     yield _probe(means, "zeros", f"{header}.{payload}.{base64url(bytes(len(signed)))}")
     yield _probe(means, "cut off", f"{header}.{payload}.{base64url(signed[:-1])}")
-    yield _probe(means, "a zero byte more", f"{header}.{payload}.{base64url(signed + bytes(1))}")
+    longer = f"{header}.{payload}.{base64url(signed + bytes(1))}"
+    yield _probe(means, "a zero byte more", longer, LOOSE_SIGNATURE)
     yield _probe(means, "of other bytes", f"{header}.{payload}.{base64url(bytes(255 - byte for byte in signed))}")
     large = f"{good.text}{'A' * _64_KIB}"
     # The HTTP server may refuse it as too large.
     request = means.endpoint.bearer(large)
-    yield Probe(Group.SIGNATURE, "64 KiB more", request, Expectation.MALFORMED, UNSIGNED, shown=large)
+    yield Probe(Group.SIGNATURE, "64 KiB more", request, Expectation.MALFORMED, LOOSE_SIGNATURE, shown=large)
     yield from _ecdsa(means, f"{header}.{payload}", f"{header}.{other_tenant}", signed)
     yield from _own_keys(means)
 
@@ -51,7 +52,8 @@ def _ecdsa(means: Means, message: str, other_message: str, signed: bytes) -> Ite
             psychic = base64url(r.to_bytes(_P256_COORDINATE) + s.to_bytes(_P256_COORDINATE))
             yield _probe(means, f"r={r_name}, s={s_name}", f"{other_message}.{psychic}")
     r, s = int.from_bytes(signed[:_P256_COORDINATE]), int.from_bytes(signed[_P256_COORDINATE:])
-    yield _probe(means, "DER instead of r and s", f"{message}.{base64url(encode_dss_signature(r, s))}")
+    der = f"{message}.{base64url(encode_dss_signature(r, s))}"
+    yield _probe(means, "DER instead of r and s", der, LOOSE_SIGNATURE)
 
 
 def _own_keys(means: Means) -> Iterator[Probe]:

@@ -54,4 +54,4 @@ def _as_header_value(claim: object) -> str:
 
 
 def _refused(means: Means, name: str, *headers: Header) -> Probe:
-    return Probe(Group.SPOOFED, name, means.endpoint.request(*headers), Expectation.MISSING, SPOOFED)
+    return Probe(Group.SPOOFED, name, means.endpoint.request(*headers), Expectation.NO_ENTRY, SPOOFED)
