@@ -207,7 +207,7 @@ UNCLEAR_CLAIMS = Fault(
     Severity.BREAKS,
     "Takes claims that can be read in two ways",
     "Two programs that read the token see different claims (RFC 7519 sections 2 and 4).",
-    "Parse the claims strictly: one JSON object, no member twice, each of its right type, times not negative and finite.",
+    "Parse the claims strictly: one JSON object, no member twice, each of its type, times finite and not negative.",
 )
 BOUND = Fault(
     Severity.GOT_THROUGH,
