@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -254,3 +255,11 @@ def test_token_itself_is_no_token_id(command_line: CommandLine, given: str) -> N
     result = command_line.run("tokens", "revoke", f"--token-id={given}")
     assert result.exit_code == 2
     assert not given or given not in result.output.replace("a token ID", "")
+
+
+def test_token_is_named_in_one_way(command_line: CommandLine, tmp_path: Path) -> None:
+    """A file and an ID are two tokens, perhaps: wrong usage."""
+    file = tmp_path / "token.txt"
+    file.write_text("x")
+    result = command_line.run("tokens", "revoke", "--token-id", "x", "--file", str(file))
+    assert (result.exit_code, "exclude each other" in result.output) == (2, True)

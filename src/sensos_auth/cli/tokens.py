@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 import click
+from click.core import ParameterSource
 
 from sensos_auth.cli.failing import Refused
 from sensos_auth.cli.opening import actor, opened_registry, registry_view
@@ -76,6 +77,9 @@ def revoke(*, file: BinaryIO, token_id: str | None, wait: bool, wait_timeout: fl
     signature and issuer are checked first, and one that has expired needs no revoking. With --token-id nothing can be
     checked, and the ID is remembered for a day.
     """
+    source = click.get_current_context().get_parameter_source("file")
+    if token_id is not None and source is not ParameterSource.DEFAULT:
+        raise click.UsageError("--file and --token-id exclude each other: which token is it?")
     with opened_registry() as registry:
         if token_id is not None:
             subject = _Subject(token_id)

@@ -1,4 +1,4 @@
-"""The master key: encrypts the private halves of the signing keys at rest.
+"""The master key: encrypts the private halves of the signing keys and of the feed's key at rest.
 
 It lives outside the registry (environment or a file of mode 0600) and is written as 32 bytes of base64url; plain
 base64 and 64 hexadecimal digits are read as well.
