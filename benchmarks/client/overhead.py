@@ -11,7 +11,7 @@ import gc
 import statistics
 import sys
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
 import httpx
@@ -32,6 +32,7 @@ from sensos_auth.client.token_answer import Answer
 GOAL = 2.0  # microseconds
 BASE_URL = "https://api.example.com"
 PATH = f"{BASE_URL}/v1/endpoint"
+_BY_HAND = ", a fixed header"  # what the library itself takes for one header more: for comparison
 _TOKEN = "e" * 600
 _ANSWER = Answer(200, f'{{"accessToken":"{_TOKEN}","expiresIn":36000}}'.encode())
 
@@ -50,10 +51,10 @@ def repeated(work: Callable[[], object]) -> Measure:
     """Return what measures calls of the function."""
 
     def measure(count: int) -> float:
-        began = time.perf_counter()
+        began = time.thread_time()
         for _ in range(count):
             work()
-        return time.perf_counter() - began
+        return time.thread_time() - began
 
     return measure
 
@@ -62,10 +63,10 @@ def repeated_async(runner: asyncio.Runner, work: Callable[[], Awaitable[object]]
     """Return what measures calls of the coroutine function, within one event loop."""
 
     async def loop(count: int) -> float:
-        began = time.perf_counter()
+        began = time.thread_time()
         for _ in range(count):
             await work()
-        return time.perf_counter() - began
+        return time.thread_time() - began
 
     return lambda count: runner.run(loop(count))
 
@@ -137,6 +138,8 @@ def contestants(source: TokenSource, runner: asyncio.Runner) -> dict[str, tuple[
     for name, (library, adapter) in modules.items():
         auth = adapter.TokenAuth(source)
         pairs[name] = (repeated(in_httpx(library, None)), repeated(in_httpx(library, auth)))
+        by_hand = in_httpx(library, _with_header(library, source))
+        pairs[f"{name}{_BY_HAND}"] = (repeated(in_httpx(library, None)), repeated(by_hand))
         pairs[f"{name}, asynchronous"] = (
             repeated_async(runner, in_async_httpx(library, None)),
             repeated_async(runner, in_async_httpx(library, auth)),
@@ -148,6 +151,17 @@ def contestants(source: TokenSource, runner: asyncio.Runner) -> dict[str, tuple[
         repeated_async(runner, lambda: middleware(_Loopless(), aiohttp_handler)),
     )
     return pairs
+
+
+def _with_header(library: Any, source: TokenSource) -> Any:  # noqa: ANN401 - a module of the two, and its Auth
+    authorization = source.shared.held.authorization
+
+    class Header(library.Auth):  # type: ignore[misc] # of a module that is a parameter
+        def sync_auth_flow(self, request: Any) -> Iterator[Any]:  # noqa: ANN401 - either library's
+            request.headers["Authorization"] = authorization
+            yield request
+
+    return Header()
 
 
 def difference(without: Measure, with_token: Measure, rounds: int, count: int) -> tuple[float, float]:
@@ -173,7 +187,7 @@ def main() -> int:
         print(f"{'':28} {'without, µs':>12} {'more with, µs':>14}")
         for name, (without, with_token) in contestants(source, runner).items():
             bare, more = difference(without, with_token, options.rounds, options.count)
-            missed = missed or more > GOAL
+            missed = missed or (more > GOAL and not name.endswith(_BY_HAND))
             print(f"{name:28} {bare:12.2f} {more:14.2f}")
     print(f"goal: at most {GOAL:g} µs: {'missed' if missed else 'met'}")
     return int(missed)

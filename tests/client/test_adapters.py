@@ -82,7 +82,7 @@ def test_m09_a_second_401_is_the_callers(server: TokenServer, calling: With) -> 
 @each_adapter
 def test_a_401_stays_one_when_there_is_no_other_token(server: TokenServer, calling: With) -> None:
     """The API's own answer is told, not the trouble with the token service."""
-    with calling(TokenSource.from_env(server.environment, patience=0.3)) as call:
+    with calling(TokenSource.from_env(server.environment)) as call:
         assert call("GET", f"{server.base_url}/v1/endpoint").status == 200
         server.revoke_tokens()
         server.fail_always(Fault(status=503))

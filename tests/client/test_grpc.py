@@ -12,6 +12,7 @@ import pytest
 
 from sensos_auth.client import TokenSource
 from sensos_auth.client.grpc import call_credentials
+from sensos_auth.client.surroundings import Surroundings
 from sensos_auth.testing import Fault, TokenServer
 from tests.client.certificates import new_authority
 
@@ -84,8 +85,9 @@ def test_m13_other_services_see_no_token(server: TokenServer, service: GrpcServi
 def test_without_a_token_the_call_fails(server: TokenServer, service: GrpcService) -> None:
     """With the error of the token source in its details."""
     server.fail_always(Fault(status=500))
+    one_attempt = Surroundings(random=lambda: 1.0)  # the first pause would be longer than the patience
     origin = f"https://localhost:{service.port}"
-    source = TokenSource.from_env(server.environment, allowed_origins=[origin], patience=0.2)
+    source = TokenSource.from_env(server.environment, allowed_origins=[origin], patience=1.2, surroundings=one_attempt)
     with pytest.raises(grpc.RpcError, match="status 500"):
         service.call(source)
     assert service.seen == []

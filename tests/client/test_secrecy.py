@@ -44,11 +44,12 @@ def test_m12_tracebacks_with_locals_and_logs(
 ) -> None:
     """Whatever went wrong, and at the most talkative level of every logger."""
     caplog.set_level(logging.DEBUG)
-    source = TokenSource.from_env(server.environment, patience=0.3)
+    source = TokenSource.from_env(server.environment, patience=5.0)
     token = source.token()
     source.shared.held = source.shared.held.spread_again(source.shared.clock(), 0.0)
     server.fail_always(fault)
-    assert source.renewed(token) is None or fault.delay
+    if not fault.delay:
+        assert source.renewed(token) is None
     cold = TokenSource.from_env(server.environment, patience=0.3)
     with pytest.raises(SensosAuthError) as caught:
         cold.token()

@@ -19,7 +19,7 @@ class TokenMiddleware:
 
     def __init__(self, source: AnySource) -> None:
         self._shared = source_of(source).shared
-        self._permit = source_of(source).origins.permit
+        self._allowed = source_of(source).origins.allowed
 
     @classmethod
     def from_env(cls, environment: Mapping[str, str] | None = None, **options: Unpack[Options]) -> Self:
@@ -29,7 +29,7 @@ class TokenMiddleware:
     async def __call__(self, request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
         """Send one request."""
         url = request.url
-        if not self._permit(url.scheme, url.raw_host or "", url.port):
+        if (url.scheme, url.raw_host, url.port) not in self._allowed:
             return await handler(request)
         shared = self._shared
         held = shared.held

@@ -31,7 +31,7 @@ def checked_base_url(text: str, name: str, *, allow_insecure_http: bool = False)
 class Origins:
     """The origins (scheme, host and port, RFC 6454 section 4) that a token may be sent to: all others see none."""
 
-    __slots__ = ("_allowed", "_beginnings")
+    __slots__ = ("_beginnings", "allowed")
 
     def __init__(self, urls: Iterable[str]) -> None:
         """Take URLs that were checked, of which only the origin counts."""
@@ -42,12 +42,12 @@ class Origins:
             allowed.add((parts.scheme, parts.hostname or "", port))
             if port == _DEFAULT_PORTS[parts.scheme]:
                 allowed.add((parts.scheme, parts.hostname or "", None))
-        self._allowed = frozenset(allowed)
+        self.allowed = frozenset(allowed)  # as permit() gets them, for where a call would be felt
         self._beginnings = tuple(_written(*origin) for origin in allowed)
 
     def permit(self, scheme: str, host: str, port: int | None) -> bool:
         """Tell whether this is one of them. All in lower case, an IPv6 host without brackets; no port: the default."""
-        return (scheme, host, port) in self._allowed
+        return (scheme, host, port) in self.allowed
 
     def permit_url(self, url: str) -> bool:
         """Tell whether the URL is of one of them; what cannot be understood is not."""

@@ -21,7 +21,7 @@ class TokenFlow:
 
     def __init__(self, source: AnySource) -> None:
         self._shared = source_of(source).shared
-        self._permit = source_of(source).origins.permit
+        self._allowed = source_of(source).origins.allowed
         self._clock = self._shared.clock
 
     @classmethod
@@ -32,7 +32,7 @@ class TokenFlow:
     def sync_auth_flow(self, request: Any) -> Generator[Any, Any, None]:  # noqa: ANN401 - either library's
         """Send one request of a synchronous client."""
         url = request.url
-        if not self._permit(url.scheme, url.host, url.port):
+        if (url.scheme, url.host, url.port) not in self._allowed:
             yield request
             return
         held = self._shared.held
@@ -49,7 +49,7 @@ class TokenFlow:
     async def async_auth_flow(self, request: Any) -> AsyncGenerator[Any, Any]:  # noqa: ANN401 - either library's
         """Send one request of an asynchronous client."""
         url = request.url
-        if not self._permit(url.scheme, url.host, url.port):
+        if (url.scheme, url.host, url.port) not in self._allowed:
             yield request
             return
         held = self._shared.held
@@ -67,7 +67,7 @@ class TokenFlow:
         # After redirects: the answer may be that of somebody who never saw the token.
         request = response.request
         is_ours: bool = request.headers.get("Authorization") == held.authorization
-        return is_ours and self._permit(request.url.scheme, request.url.host, request.url.port)
+        return is_ours and (request.url.scheme, request.url.host, request.url.port) in self._allowed
 
 
 def _can_be_repeated(request: Any) -> bool:  # noqa: ANN401 - as above

@@ -11,6 +11,7 @@ from requests.utils import rewind_body
 from sensos_auth.client.token_source import AnySource, Options, TokenSource, source_of
 
 _UNAUTHORIZED = 401
+_FIRST_REDIRECT = 300
 
 
 class TokenAuth(AuthBase):
@@ -42,6 +43,8 @@ class TokenAuth(AuthBase):
 
     def _after(self, response: Response, **options: Any) -> Response:  # noqa: ANN401 - what the adapter's send takes
         """Look at one answer: the last one, or one that redirects."""
+        if response.status_code < _FIRST_REDIRECT:
+            return response
         request = response.request
         scheme, _, refused = request.headers.get("Authorization", "").partition(" ")
         if response.is_redirect:
