@@ -83,7 +83,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--keys", type=int, help="how many of them are signing keys, half a minute each")
     options = parser.parse_args()
     defaults = {"verifiers": 5, "revocations": 60, "keys": 1} if options.quick else {}
-    for name, value in ({"verifiers": 20, "revocations": 500, "keys": 4} | defaults).items():
+    for name, value in ({"verifiers": 20, "revocations": 500, "keys": 3} | defaults).items():
         if getattr(options, name) is None:
             setattr(options, name, value)
     return options

@@ -69,8 +69,8 @@ def _next(orders: "SimpleQueue[dict[str, str] | None]") -> dict[str, str] | None
 def _is_refused(verifier: Verifier, token: str) -> bool:
     try:
         verifier.verify(token)
-    except InvalidToken as error:
-        return error.reason == "revoked"
+    except InvalidToken:  # "revoked"; or "unknown key ID", where a revoked key has left the key set first
+        return True
     return False
 
 

@@ -99,21 +99,23 @@ class Verifier:
             allow_insecure_http=allow_insecure_http,
             kept=None if state_folder is None else KeptDocument(state_folder, "keys", issuer),
         )
-        revocations = RemoteRevocations(
-            issuer,
-            keys=keys,
-            credentials=credentials,
-            name=name,
-            max_staleness=max_staleness,
-            when_stale=when_stale,
-            allow_insecure_http=allow_insecure_http,
-            state_folder=state_folder,
-        )
+        revocations = None
+        if feed:
+            revocations = RemoteRevocations(
+                issuer,
+                keys=keys,
+                credentials=credentials,
+                name=name,
+                max_staleness=max_staleness,
+                when_stale=when_stale,
+                allow_insecure_http=allow_insecure_http,
+                state_folder=state_folder,
+            )
         return ConnectedVerifier(
             issuer=issuer,
             audience=audience,
             keys=keys,
-            revocations=revocations if feed else None,
+            revocations=revocations,
             remembered_verdicts=remembered_verdicts,
         )
 
