@@ -433,19 +433,6 @@ class TestComingBack:
             time.sleep(2)
             assert 3 <= len(feed.polls) <= 4
 
-    @pytest.mark.slow
-    def test_z75_a_connection_that_is_dead_in_silence_is_left(self) -> None:
-        """A poll that is not answered 3 s after it should have been is given up, and the next one sent at once."""
-        with serving_feed() as feed, following(feed, max_staleness=5) as revocations:
-            revocations.wait_until_ready()
-            ended = threading.Event()
-            feed.answer = lambda _handler, _poll: ended.wait(20)
-            feed.wait_for_polls(len(feed.polls) + 1)
-            feed.answer = None
-            feed.revoke(TOKEN, "t")
-            assert 2 < eventually(lambda: revocations.health().entries == 1, 8) < 5
-            ended.set()
-
 
 class TestOwnToken:
     """Polls that count."""
