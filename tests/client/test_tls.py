@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from sensos_auth.client import TokenServiceUnavailable, TokenSource
+from sensos_auth.client import ConfigurationError, Credentials, TokenServiceUnavailable, TokenSource
 from sensos_auth.testing import token_server
 from tests.client.certificates import new_authority
 
@@ -14,6 +14,16 @@ def test_a_named_authority_is_trusted(tmp_path: Path) -> None:
     authority = new_authority(tmp_path)
     with token_server(tls=authority.server_context(tmp_path, "127.0.0.1")) as server:
         assert TokenSource.from_env(server.environment, ca_file=authority.file).token()
+
+
+@pytest.mark.parametrize("content", [None, b"", b"no certificate"])
+def test_a_file_without_an_authority(tmp_path: Path, content: bytes | None) -> None:
+    """Said at once, not with the first token."""
+    if content is not None:
+        (tmp_path / "authority.pem").write_bytes(content)
+    credentials = Credentials("ten_a", "app_a", "sensos_sk_x")
+    with pytest.raises(ConfigurationError, match="ca_file holds no certificates, or cannot be read"):
+        TokenSource(credentials, "https://api.example.com", ca_file=tmp_path / "authority.pem")
 
 
 @pytest.mark.parametrize(

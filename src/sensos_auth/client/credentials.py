@@ -42,9 +42,7 @@ class Credentials:
         name of a file that holds it. The secret's file is read again for each token request. Raises ConfigurationError
         that names every variable that is missing.
         """
-        missing = [name for name in (TENANT_ID, APPLICATION_ID, APPLICATION_SECRET) if not is_set(environment, name)]
-        if missing:
-            raise ConfigurationError(f"set {' and '.join(missing)}, or with _FILE at the end a file that holds it")
+        check_set(environment, TENANT_ID, APPLICATION_ID, APPLICATION_SECRET)
         secret_name = APPLICATION_SECRET if environment.get(APPLICATION_SECRET) else f"{APPLICATION_SECRET}_FILE"
         value = environment[secret_name]
         return cls(
@@ -90,17 +88,22 @@ def secret_file(path: str | PathLike[str], name: str = "") -> SecretSource:
     return lambda: _read_file(where, name or f"the file {where}")
 
 
-def is_set(environment: Mapping[str, str], name: str) -> bool:
-    """Tell whether the variable, or the one with ``_FILE``, holds something; raises ConfigurationError when both do."""
-    if environment.get(name) and environment.get(f"{name}_FILE"):
-        raise ConfigurationError(f"set either {name} or {name}_FILE, not both")
-    return bool(environment.get(name) or environment.get(f"{name}_FILE"))
+def check_set(environment: Mapping[str, str], *names: str) -> None:
+    """Check that each variable, or the one with ``_FILE``, holds something, and not both; raises ConfigurationError."""
+    missing = []
+    for name in names:
+        is_set, is_file_set = bool(environment.get(name)), bool(environment.get(f"{name}_FILE"))
+        if is_set and is_file_set:
+            raise ConfigurationError(f"set either {name} or {name}_FILE, not both")
+        if not is_set and not is_file_set:
+            missing.append(name)
+    if missing:
+        raise ConfigurationError(f"set {' and '.join(missing)}, or with _FILE at the end a file that holds it")
 
 
 def read_setting(environment: Mapping[str, str], name: str) -> str:
     """Return what the variable holds, or the file that the one with ``_FILE`` names; raises ConfigurationError."""
-    if not is_set(environment, name):
-        raise ConfigurationError(f"set {name}, or {name}_FILE to a file that holds it")
+    check_set(environment, name)
     value = environment.get(name)
     return value or _read_file(Path(environment[f"{name}_FILE"]), f"{name}_FILE")
 

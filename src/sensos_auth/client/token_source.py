@@ -1,12 +1,21 @@
 """Where an application gets its access token from, every time it needs one."""
 
 import os
+import ssl
 from collections.abc import Iterable, Mapping
 from functools import partial
 from typing import Self, TypedDict, Unpack
 
 from sensos_auth.client.base_url import Origins, checked_base_url
-from sensos_auth.client.credentials import BASE_URL, Credentials, read_setting
+from sensos_auth.client.credentials import (
+    APPLICATION_ID,
+    APPLICATION_SECRET,
+    BASE_URL,
+    TENANT_ID,
+    Credentials,
+    check_set,
+    read_setting,
+)
 from sensos_auth.client.renewing import PATIENCE, SharedToken
 from sensos_auth.client.sending import send
 from sensos_auth.client.surroundings import Surroundings
@@ -53,7 +62,7 @@ class TokenSource:
         ]
         if not patience > 0:
             raise ConfigurationError("patience is more than 0 seconds")
-        self.ca_file = None if ca_file is None else os.fspath(ca_file)
+        self.ca_file = None if ca_file is None else _checked_ca_file(os.fspath(ca_file))
         if surroundings is None:
             surroundings = Surroundings(send=partial(send, ca_file=self.ca_file))
         self.origins = Origins([self.base_url, *others])
@@ -67,6 +76,7 @@ class TokenSource:
         ``options`` are those of the class. Raises ConfigurationError that names the variables that are missing.
         """
         chosen = os.environ if environment is None else environment
+        check_set(chosen, BASE_URL, TENANT_ID, APPLICATION_ID, APPLICATION_SECRET)  # all that is missing at once
         return cls(Credentials.from_env(chosen), read_setting(chosen, BASE_URL), **options)
 
     def token(self) -> str:
@@ -128,6 +138,14 @@ class AsyncTokenSource:
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.source.base_url!r})"
+
+
+def _checked_ca_file(path: str) -> str:
+    try:
+        ssl.create_default_context(cafile=path)
+    except OSError as error:  # ssl.SSLError is one
+        raise ConfigurationError(f"ca_file holds no certificates, or cannot be read: {type(error).__name__}") from None
+    return path
 
 
 AnySource = TokenSource | AsyncTokenSource
