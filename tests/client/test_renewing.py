@@ -21,6 +21,15 @@ def test_a_fresh_token_is_handed_out_again_and_again() -> None:
     assert len(world.asked_at) == 1
 
 
+def test_a_caller_who_comes_late_finds_the_token_behind_the_lock() -> None:
+    """It saw none, somebody renewed it, then it got the lock: nothing is asked for again."""
+    world = World()
+    source = world.source()
+    source.token()
+    assert source.shared.get() is source.shared.held
+    assert len(world.asked_at) == 1
+
+
 def test_a_stale_token_serves_while_the_next_one_is_fetched() -> None:
     """From three quarters of its lifetime on, the caller gets the old one, and later callers the next."""
     world = World()
