@@ -73,7 +73,9 @@ def _client(**options: Any) -> TestClient[Litestar]:  # noqa: ANN401 - as Litest
         _chat,
         Router("/routed", route_handlers=[_admin]),
     ]
-    return TestClient(Litestar(handlers, plugins=[Authentication(VERIFIER)], openapi_config=OPENAPI, **options))
+    return TestClient(
+        Litestar(handlers, plugins=[Authentication(VERIFIER)], openapi_config=OPENAPI, logging_config=None, **options)
+    )
 
 
 def test_caller_is_the_user() -> None:
