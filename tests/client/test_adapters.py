@@ -1,9 +1,12 @@
 """What every adapter does, in the same words for each HTTP library."""
 
+import asyncio
 from collections.abc import Callable, Iterator
 
+import httpx2
 import pytest
 
+import sensos_auth.client.httpx2
 from sensos_auth.client import CredentialsRefused, TokenServiceUnavailable, TokenSource
 from sensos_auth.testing import ApiAnswer, Fault, TokenServer
 from tests.client.callers import CALLERS, WITH_HEADERS, Caller, Got
@@ -65,6 +68,22 @@ def test_a_refused_token_is_renewed_and_the_request_repeated(server: TokenServer
             assert call("POST", f"{server.base_url}/v1/devices", b"one device") == Got(201, {"got": "one device"})
             server.revoke_tokens()
     assert server.api_statuses == [201, 401, 201]
+    assert server.token_requests == 2
+
+
+def test_many_requests_with_a_refused_token_renew_it_once(server: TokenServer) -> None:
+    """Fifty at once get their 401; all succeed with the one successor."""
+    source = TokenSource.from_env(server.environment)
+    source.token()
+    server.revoke_tokens()
+
+    async def all_at_once() -> list[int]:
+        auth = sensos_auth.client.httpx2.TokenAuth(source)
+        async with httpx2.AsyncClient(auth=auth, trust_env=False) as client:
+            answers = await asyncio.gather(*(client.get(f"{server.base_url}/v1/endpoint") for _ in range(50)))
+            return [answer.status_code for answer in answers]
+
+    assert set(asyncio.run(all_at_once())) == {200}
     assert server.token_requests == 2
 
 

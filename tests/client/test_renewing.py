@@ -346,6 +346,18 @@ def test_a_token_that_the_api_refused_is_replaced_once() -> None:
     assert len(world.asked_at) == 2
 
 
+def test_a_token_that_was_replaced_meanwhile_is_not_replaced_again() -> None:
+    """Many requests were under way with the refused one; each comes back with its 401 when it does."""
+    world = World()
+    source = world.source()
+    source.token()
+    refused = source.shared.held
+    successor = source.shared.replace(refused)
+    assert successor is source.shared.held is not refused
+    assert source.shared.replace(refused) is successor
+    assert len(world.asked_at) == 2
+
+
 def test_m09_an_api_that_refuses_everything_does_not_double_the_requests() -> None:
     """Five renewals at once, then one in 30 seconds."""
     world = World()
