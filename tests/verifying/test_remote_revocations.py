@@ -527,6 +527,50 @@ class TestOwnToken:
                 revocations.wait_until_ready()
                 eventually(lambda: revocations.health().not_counted_because == "RuntimeError")
 
+    def test_a_vault_that_takes_its_time_holds_nothing_up(self) -> None:
+        """The secret is asked for in a thread of its own."""
+        answered = threading.Event()
+
+        def vault() -> str:
+            answered.wait(10)
+            return "sensos_sk_secret"
+
+        credentials = VerifierCredentials("t", "a", vault)
+        with serving_feed() as feed, following(feed, credentials=credentials) as revocations:
+            revocations.wait_until_ready()
+            feed.wait_for_polls(2)  # after a second, without a token
+            feed.revoke(TENANT, GOOD.tenant_id)
+            assert eventually(lambda: revocations.voids(GOOD)) < 0.5
+            answered.set()
+
+    def test_a_token_that_is_never_taken_is_logged_once(self, caplog: pytest.LogCaptureFixture) -> None:
+        """Though a new one is tried each minute; and health forgets it only when one is taken."""
+        clock = Clock()
+        with serving_feed() as feed, following(feed, credentials=CREDENTIALS, clock=clock) as revocations:
+
+            def answer(handler: BaseHTTPRequestHandler, poll: Poll) -> None:
+                if "authorization" in poll.headers:
+                    send(handler, b"{}", 403)
+                else:
+                    send_page(handler, feed.page(poll.since))
+
+            def has_been_refused(times: int) -> bool:
+                showing = [poll for poll in feed.polls if "authorization" in poll.headers]
+                return len(showing) == times and feed.polls[-1] not in showing
+
+            feed.answer = answer
+            revocations.wait_until_ready()
+            eventually(lambda: has_been_refused(1))
+            clock.ahead += 61
+            eventually(lambda: has_been_refused(2))
+            assert caplog.text.count("status 403") == 1
+            assert revocations.health().not_counted_because is not None
+            feed.answer = None
+            clock.ahead += 61
+            feed.revoke(TOKEN, "t")
+            eventually(lambda: revocations.health().counted_as is not None)
+            assert revocations.health().not_counted_because is None
+
     def test_the_token_is_renewed_before_it_ends(self) -> None:
         """After three quarters of its life, by a clock that goes on in sleep."""
         clock = Clock()

@@ -17,6 +17,7 @@ from sensos_auth.verifying.strict_json import parse_object
 TOKEN_PATH = "/v1/applications/token"  # noqa: S105 - a path
 SCOPE = "auth:verifier"
 _DEADLINE = 3.0  # seconds
+_FIRST_WITHIN = 1.0  # seconds for which the feed waits for it
 _RENEWED_AFTER = 0.75  # of the lifetime
 _LARGEST_FILE = 4096
 _LONGEST_TOKEN = 8192
@@ -89,11 +90,12 @@ class OwnToken:
         self.last_error: str | None = None
 
     async def first(self) -> None:
-        """Wait until the first attempt has ended: a few seconds at most. Raises nothing."""
+        """Wait until the first attempt has ended: a second at most. Raises nothing."""
         if not self._attempted:
             self.current()
             if self._renewal is not None:
-                await asyncio.wait({self._renewal})
+                await asyncio.wait({self._renewal}, timeout=_FIRST_WITHIN)
+                self._attempted = True
 
     def current(self) -> str | None:
         """Return the token, or None while there is none; have it renewed in the background when it is time."""
@@ -110,6 +112,10 @@ class OwnToken:
             self._due_at = self._clock() + _LONGEST_PAUSE
             self._fail(f"the feed answers the token with status {status}: has the application the scope {SCOPE}?")
 
+    def accepted(self) -> None:
+        """Take note that the feed took the token."""
+        self.last_error = None
+
     async def close(self) -> None:
         """End what is under way."""
         if self._renewal is not None:
@@ -120,7 +126,8 @@ class OwnToken:
     async def _renew(self) -> None:
         began = self._clock()
         try:
-            answer = await self._connection.post(self._url, _DEADLINE, self._request())
+            request = await asyncio.to_thread(self._request)  # a vault may take its time, and the feed goes on
+            answer = await self._connection.post(self._url, _DEADLINE, request)
             token, lifetime = _issued(answer.status, answer.body)
         except Exception as error:  # noqa: BLE001 - the feed is followed without a token, whatever it was
             # Of an exception that nobody planned only the name: nobody knows what is in its text.
@@ -134,7 +141,6 @@ class OwnToken:
         self._ends_at = began + lifetime
         self._due_at = began + max(lifetime * _RENEWED_AFTER, _FIRST_PAUSE)
         self._failures = 0
-        self.last_error = None
 
     def _request(self) -> bytes:
         chosen = self._credentials

@@ -276,7 +276,10 @@ class RemoteRevocations:
             self._counted_as = None
             return await self._poll(connection, held, 0, None)
         page = self._read(answer, held)
-        self._counted_as = None if token is None else self._own_name()
+        self._counted_as = None
+        if token is not None and self._own_token is not None:
+            self._counted_as = self._own_name()
+            self._own_token.accepted()
         self._take_in(page, asked_at)
         return page
 
