@@ -75,8 +75,8 @@ class FeedStanding:
             self._failures.append(error)
             _logger.warning("could not follow the revocations at %s: %s", self._feed, error)
 
-    def report_staleness(self, now: float, then: str) -> None:
-        """Log once that revocations have become stale, and what happens ``then``."""
+    def report_staleness(self, now: float, when_stale: str) -> None:
+        """Log once that revocations have become stale, and what happens then: ``accept`` or ``refuse``."""
         due = now - max(self.confirmed_at, self._began_at) > self._max_staleness
         if due and not self._was_stale:
             self._was_stale = True
@@ -84,5 +84,5 @@ class FeedStanding:
                 "revocations have not been confirmed for more than %g s, by %s: %s",
                 self._max_staleness,
                 self._feed,
-                then,
+                "all tokens are refused" if when_stale == "refuse" else "tokens are accepted all the same",
             )

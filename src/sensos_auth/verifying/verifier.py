@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     import os
 
     from sensos_auth.verifying.connected import ConnectedVerifier
+    from sensos_auth.verifying.feed_follower import WhenStale
     from sensos_auth.verifying.own_token import VerifierCredentials
-    from sensos_auth.verifying.remote_revocations import WhenStale
 
 REMEMBERED_VERDICTS = 100_000
 
