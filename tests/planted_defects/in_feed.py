@@ -4,6 +4,7 @@ from tests.planted_defects.defect import Defect, in_file
 
 _page = in_file("verifying/feed_page.py", "verifying/test_feed_page.py")
 _remote = in_file("verifying/remote_revocations.py", "verifying/test_remote_revocations.py")
+_follower = in_file("verifying/feed_follower.py", "verifying/test_remote_revocations.py")
 _standing = in_file("verifying/feed_standing.py", "verifying/test_remote_revocations.py")
 _connection = in_file("verifying/feed_connection.py", "verifying/test_feed_connection.py")
 _kept = in_file("verifying/kept_document.py", "verifying/test_kept_document.py")
@@ -29,18 +30,18 @@ DEFECTS: list[Defect] = [
         "if self._refuses and self._clock() - self._standing.confirmed_at > self._max_staleness:",
         "if self._clock() - self._standing.confirmed_at > self._max_staleness:",
     ),
-    _remote.defect("Z73 the first page of many is all", "        if not page.more:\n", "        if True:\n"),
-    _remote.defect(
+    _follower.defect("Z73 the first page of many is all", "        if not page.more:\n", "        if True:\n"),
+    _follower.defect(
         "Z74 a replayed page confirms the feed as of now",
         "self._standing.confirm(asked_at, self._now() - page.as_of, self._clock())",
         "self._standing.confirm(self._clock(), 0.0, self._clock())",
     ),
-    _remote.defect(
+    _follower.defect(
         "F16 a revoked key is not fetched anew",
-        "if page.signing_keys and self._token_keys is not None:",
+        "if page.signing_keys and self._feed.token_keys is not None:",
         "if False:",
     ),
-    _remote.defect(
+    _follower.defect(
         "Z74 one bad answer ends the thread",
         "            except Exception as error:  # noqa: BLE001 - whatever it was, the feed is followed on\n",
         "            except ZeroDivisionError as error:\n",
