@@ -130,6 +130,16 @@ def test_m13_redirects_to_other_origins_take_no_token_along(server: TokenServer,
 
 
 @each_adapter
+def test_a_401_of_another_origin_renews_nothing(server: TokenServer, calling: With) -> None:
+    """It says nothing about a token that it never saw."""
+    with other_host(status=401) as host, calling(TokenSource.from_env(server.environment)) as call:
+        redirecting(server, host.url)
+        assert call("GET", f"{server.base_url}/v1/moved").status == 401
+        assert host.seen == [None]
+    assert server.token_requests == 1
+
+
+@each_adapter
 def test_redirects_within_the_origin_keep_the_token(server: TokenServer, calling: With) -> None:
     """And one that was renewed in between counts from then on."""
     redirecting(server, "/v1/endpoint")

@@ -43,6 +43,10 @@ def test_good_addresses(given: str, kept: str) -> None:
         "https://api.example.com ",
         "https://xn--\u0430pi.example.com",
         "http://[::1",
+        "https://api.example.com/a\nb",
+        "https://api.example.com/a\u202eb",
+        "https://api.example.com/a\\b",
+        "https://api.example.com/a b",
     ],
 )
 def test_m04_addresses_that_are_none(given: str) -> None:

@@ -136,6 +136,23 @@ def test_in_the_last_part_a_service_that_hangs_costs_a_moment_once() -> None:
     assert source.token() == "token-2"
 
 
+def test_in_a_known_outage_nobody_waits_even_a_moment() -> None:
+    """In the last part as well: the attempt goes on beside its caller."""
+    world = World(lifetime=1000, chance=0.0)
+    source = world.source()
+    source.token()
+    world.now = source.shared.held.stale_at
+    world.fail()
+    source.token()
+    hanging: list[Callable[[], None]] = []
+    object.__setattr__(source.shared._surroundings, "start", hanging.append)
+    world.now = source.shared.held.invalid_at + 1
+    began = time.monotonic()
+    assert source.token() == "token-1"
+    assert time.monotonic() - began < 0.5
+    assert len(hanging) == 1
+
+
 def test_without_a_token_a_service_that_hangs_is_waited_for_with_patience() -> None:
     """A second more than a renewal may take, then the caller is told; the renewal is not started twice."""
     world = World()

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import signal
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -139,14 +140,13 @@ def test_a_forked_process_has_the_token_and_can_renew_it(server: TokenServer) ->
     waiting = threading.Thread(target=other.token)
     waiting.start()
     threading.Event().wait(0.1)
-    child = os.fork()
-    if child == 0:
-        status = 1
-        try:
-            is_same = source.token() == token and source.shared.held.stale_at != stale_at
-            status = 0 if is_same and other.token() else 2
-        finally:
-            os._exit(status)
+    with source.shared._lock:  # as if another thread were about to renew: in the child there is none to release it
+        child = os.fork()
+        if child == 0:
+            signal.signal(signal.SIGALRM, signal.SIG_DFL)  # not pytest's: this process ends, whatever happens
+            signal.alarm(5)
+            is_same = source.shared.get().token == token and source.shared.held.stale_at != stale_at
+            os._exit(0 if is_same and other.token() else 1)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
     waiting.join()
     assert server.token_requests == 3

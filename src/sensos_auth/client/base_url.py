@@ -25,6 +25,8 @@ def checked_base_url(text: str, name: str, *, allow_insecure_http: bool = False)
         raise ConfigurationError(f"{name} must begin with https://, or everybody on the way can read secret and tokens")
     if parts.query or parts.fragment or text.endswith(("?", "#")):
         raise ConfigurationError(f"{name} must end after its path: no query, no fragment")
+    if parts.path and not is_plain_path(parts.path):
+        raise ConfigurationError(f"{name} has a path with characters that a path does not have")
     return text.rstrip("/")
 
 

@@ -15,8 +15,9 @@ _UNAUTHORIZED = 401
 class TokenFlow:
     """What ``auth=`` does in both libraries, for synchronous and asynchronous clients alike.
 
-    A token goes only to the origins of its source; the libraries take it away when a redirect leads elsewhere. A 401
-    for a token of ours has it renewed once, and the request is repeated once if its body is in memory.
+    A token goes only to the origins of its source; the libraries take it away when a redirect leads elsewhere (but not
+    when it leads from http on port 80 to https on port 443 of the same host, which only encrypts it). A 401 for a token
+    of ours has it renewed once, and the request is repeated once if its body is in memory.
     """
 
     def __init__(self, source: AnySource) -> None:

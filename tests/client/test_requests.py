@@ -1,0 +1,48 @@
+"""What requests alone does: it keeps the header from http to https on the same host."""
+
+import io
+from typing import Any
+
+import requests
+from requests.adapters import BaseAdapter
+from urllib3 import HTTPResponse
+
+from sensos_auth.client import TokenSource
+from sensos_auth.client.requests import TokenAuth
+from sensos_auth.testing import TokenServer
+
+
+class Answers(BaseAdapter):
+    """Answers from memory: a redirect from http to https, because nobody here may listen on ports 80 and 443."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: list[tuple[str | None, str | None]] = []
+
+    def send(self, request: requests.PreparedRequest, *_: Any, **__: Any) -> requests.Response:  # noqa: ANN401 - as there
+        """Return the answer."""
+        self.seen.append((request.url, request.headers.get("Authorization")))
+        response = requests.Response()
+        response.request = request
+        response.url = str(request.url)
+        response.raw = HTTPResponse(io.BytesIO(), preload_content=False)
+        response.status_code = 200
+        if response.url.startswith("http:"):
+            response.status_code = 302
+            response.headers["location"] = "https://localhost/"
+        return response
+
+    def close(self) -> None:
+        """Do nothing."""
+
+
+def test_m13_a_redirect_to_https_is_another_origin(server: TokenServer) -> None:
+    """Unless it was named, it sees no token."""
+    source = TokenSource.from_env(server.environment, allowed_origins=["http://localhost"])
+    answers = Answers()
+    with requests.Session() as session:
+        session.auth = TokenAuth(source)
+        session.mount("http://", answers)
+        session.mount("https://", answers)
+        session.get("http://localhost/", timeout=5)
+    assert answers.seen == [("http://localhost/", f"Bearer {source.token()}"), ("https://localhost/", None)]
