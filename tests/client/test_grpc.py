@@ -11,7 +11,7 @@ import grpc
 import pytest
 
 from sensos_auth.client import TokenSource
-from sensos_auth.client.grpc import call_credentials
+from sensos_auth.client.grpc import RenewWhenRefused, call_credentials
 from sensos_auth.client.surroundings import Surroundings
 from sensos_auth.testing import Fault, TokenServer
 from tests.client.certificates import new_authority
@@ -26,6 +26,7 @@ class GrpcService:
     port: int
     authority: bytes
     seen: list[object] = field(default_factory=list)
+    refused: set[object] = field(default_factory=set)
 
     def call(self, source: TokenSource) -> object:
         """Make one call."""
@@ -33,7 +34,7 @@ class GrpcService:
             grpc.ssl_channel_credentials(self.authority), call_credentials(source)
         )
         with grpc.secure_channel(f"localhost:{self.port}", credentials) as channel:
-            method: Any = channel.unary_unary(METHOD)
+            method: Any = grpc.intercept_channel(channel, RenewWhenRefused(source)).unary_unary(METHOD)
             return method(b"1", timeout=10)
 
 
@@ -52,7 +53,9 @@ def running(authority: bytes, pem: bytes) -> Iterator[GrpcService]:
     """Run a gRPC service with this key and certificate."""
 
     def get(request: bytes, context: grpc.ServicerContext) -> bytes:
-        running_service.seen.append(dict(context.invocation_metadata()).get("authorization"))
+        running_service.seen.append(authorization := dict(context.invocation_metadata()).get("authorization"))
+        if authorization in running_service.refused:
+            context.abort(grpc.StatusCode.UNAUTHENTICATED, "Invalid or expired access token")
         return request
 
     handlers: dict[str, Any] = {"Get": grpc.unary_unary_rpc_method_handler(get)}
@@ -91,3 +94,21 @@ def test_without_a_token_the_call_fails(server: TokenServer, service: GrpcServic
     with pytest.raises(grpc.RpcError, match="status 500"):
         service.call(source)
     assert service.seen == []
+
+
+def test_a_refused_token_is_renewed_and_the_call_repeated(server: TokenServer, service: GrpcService) -> None:
+    """Once: a second refusal is the caller's."""
+    source = TokenSource.from_env(server.environment, allowed_origins=[f"https://localhost:{service.port}"])
+    service.refused.add(f"Bearer {source.token()}")
+    assert service.call(source) == b"1"
+    assert len(service.seen) == server.token_requests == 2
+
+    class Everything(set[object]):
+        def __contains__(self, _: object) -> bool:
+            return True
+
+    service.refused = Everything()
+    with pytest.raises(grpc.RpcError, match="UNAUTHENTICATED"):
+        service.call(source)
+    assert len(service.seen) == 4
+    assert server.token_requests == 3

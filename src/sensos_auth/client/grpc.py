@@ -5,14 +5,18 @@
     channel_credentials = grpc.composite_channel_credentials(
         grpc.ssl_channel_credentials(), call_credentials(TokenSource.from_env())
     )
-    grpc.secure_channel("api.example.com:443", channel_credentials)
+    channel = grpc.secure_channel("api.example.com:443", channel_credentials)
+    channel = grpc.intercept_channel(channel, RenewWhenRefused(source))
 
-gRPC tells credentials nothing of a call's outcome: when the API answers UNAUTHENTICATED, say so with
-``source.renewed(token)`` and call again.
+gRPC tells credentials nothing of a call's outcome, so an interceptor of its own looks for UNAUTHENTICATED.
 """
+
+from collections.abc import Callable
+from typing import Any
 
 import grpc
 
+from sensos_auth.client.held_token import NO_TOKEN
 from sensos_auth.client.token_source import AnySource, TokenSource, source_of
 from sensos_auth.model.errors import ConfigurationError
 
@@ -40,3 +44,30 @@ class _TokenPlugin(grpc.AuthMetadataPlugin):
             callback((), error)
             return
         callback((("authorization", authorization),), None)
+
+
+class RenewWhenRefused(grpc.UnaryUnaryClientInterceptor):
+    """Has a token renewed that a service refused with UNAUTHENTICATED, and makes the call once more.
+
+    For calls with one request and one answer, on a channel with :func:`call_credentials`; streams are left alone. A
+    call that was made with ``future`` waits for its outcome here.
+    """
+
+    def __init__(self, source: AnySource) -> None:
+        self._shared = source_of(source).shared
+
+    def intercept_unary_unary(
+        self,
+        continuation: Callable[[Any, Any], Any],
+        client_call_details: grpc.ClientCallDetails,
+        request: Any,  # noqa: ANN401 - a message of any kind
+    ) -> Any:  # noqa: ANN401 - gRPC's own call
+        """Make one call."""
+        before = self._shared.held
+        call = continuation(client_call_details, request)
+        if call.code() is not grpc.StatusCode.UNAUTHENTICATED:
+            return call
+        refused = self._shared.held if before is NO_TOKEN else before
+        if self._shared.replace(refused) is None:
+            return call
+        return continuation(client_call_details, request)

@@ -189,9 +189,10 @@ class SharedToken:
             return ConfigurationError(failed.what)
         now = self.clock()
         since = now - self._failing_since if self._failures else 0.0
+        lasting = f" for {since:.0f} s" if since >= 1 else ""
         asked = f"; it asked to wait {self._not_before - now:.0f} s more" if self._not_before > now else ""
         return TokenServiceUnavailable(
-            f"no access token from {self._base_url} for {since:.0f} s; at last: {failed.what}{asked}",
+            f"no access token from {self._base_url}{lasting}; at last: {failed.what}{asked}",
             last=failed.what,
             since=since,
         )
