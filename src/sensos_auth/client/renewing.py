@@ -8,11 +8,10 @@ for a future. Rules, beside those of :mod:`~sensos_auth.client.held_token`:
 * a renewal that callers wait for, because no token serves, repeats its attempts until ``patience`` is over;
 * a caller with a token that still serves, in its last tenth, waits a moment at most, and not at all once an attempt
   has failed;
-* a refusal (401) is final: with the same secret nobody asks again for a while.
+* a refusal (401) is final: see :mod:`~sensos_auth.client.token_attempts`.
 """
 
 import asyncio
-import hashlib
 import logging
 import os
 import weakref
@@ -24,9 +23,9 @@ from sensos_auth.client.backoff import backoff, retry_after_seconds
 from sensos_auth.client.credentials import Credentials
 from sensos_auth.client.errors import CredentialsRefused, TokenServiceUnavailable
 from sensos_auth.client.held_token import NO_TOKEN, HeldToken, TokenState, hold
-from sensos_auth.client.sending import TokenRequest
 from sensos_auth.client.surroundings import Surroundings
-from sensos_auth.client.token_answer import TOKEN_PATH, Failed, Issued, NoAnswer, judge
+from sensos_auth.client.token_answer import Failed
+from sensos_auth.client.token_attempts import REFUSAL_HOLDS, Received, TokenAttempts
 from sensos_auth.model.errors import ConfigurationError, SensosAuthError
 
 PATIENCE = 30.0
@@ -36,7 +35,6 @@ _GRACE = 1.0  # seconds that a caller waits longer than a renewal may take, to h
 _MOMENT = 2.0  # seconds that a caller waits while the old token still serves
 _LONGEST_PAUSE = 10.0  # between attempts that somebody waits for
 _LONGEST_BACKGROUND_PAUSE = 60.0
-_REFUSAL_HOLDS = 30.0
 _FORCED_AT_ONCE = 5  # renewals because the API refused a token: so many at once,
 _FORCED_EVERY = 30.0  # and one more in so many seconds
 
@@ -76,7 +74,7 @@ class SharedToken:
     ) -> None:
         self.held = NO_TOKEN
         self.clock = surroundings.clock
-        self._credentials = credentials
+        self._attempts = TokenAttempts(credentials, base_url, surroundings)
         self._base_url = base_url
         self._surroundings = surroundings
         self._patience = patience
@@ -87,7 +85,6 @@ class SharedToken:
         self._failing_since = 0.0
         self._retry_at = float("-inf")  # for renewals that nobody waits for
         self._not_before = float("-inf")  # what Retry-After asked for
-        self._refused: tuple[bytes, float] | None = None  # digest of the secret, and until when nobody asks again
         self._forced = float(_FORCED_AT_ONCE)
         self._forced_counted_at = self.clock()
         _instances.add(self)
@@ -234,7 +231,6 @@ class SharedToken:
                 self.held = outcome
                 self._failures = 0
                 self._retry_at = self._not_before = float("-inf")
-                self._refused = None
             else:
                 self._note(outcome, now)
                 # Decided behind the lock: whoever joins later finds a flight that goes on, or none.
@@ -257,60 +253,22 @@ class SharedToken:
         asked = retry_after_seconds(failed.retry_after, self._surroundings.wall_now())
         if asked > 0:
             self._not_before = now + asked * (1 + 0.1 * random())  # not sooner, and not everybody at once
-        pause = _REFUSAL_HOLDS if failed.is_final else backoff(self._failures, _LONGEST_BACKGROUND_PAUSE, random())
+        pause = REFUSAL_HOLDS if failed.is_final else backoff(self._failures, _LONGEST_BACKGROUND_PAUSE, random())
         self._retry_at = max(now + pause, self._not_before)
 
     def _attempt(self, flight: Flight, seconds: float) -> Outcome:
-        try:
-            secret = self._credentials.current_secret()
-            if (known := self._known_refusal(secret)) is not None:
-                return known
-            outcome = self._ask(flight, secret, seconds)
-            if isinstance(outcome, Failed) and outcome.is_refusal:
-                changed = self._credentials.current_secret()
-                if changed != secret:  # it was rotated while we asked
-                    secret = changed
-                    outcome = self._ask(flight, secret, seconds)
-            if isinstance(outcome, Failed) and outcome.is_refusal:
-                self._refused = (_digest(secret), self.clock() + _REFUSAL_HOLDS)
-                return self._refusal(secret)
-        except ConfigurationError as error:
-            return Failed(str(error), is_final=True, is_setting=True)
-        except Exception as error:  # noqa: BLE001 - a vault's, whose text may hold anything
-            return Failed(f"the secret could not be obtained ({type(error).__name__})")
-        return outcome
-
-    def _ask(self, flight: Flight, secret: str, seconds: float) -> Outcome:
-        url = self._base_url + TOKEN_PATH
-        request = TokenRequest(url, self._credentials.tenant_id, self._credentials.application_id, secret)
-        asked_at = self.clock()
-        try:
-            answer = self._surroundings.send(request, seconds)
-        except NoAnswer as nothing:
-            return Failed(str(nothing), is_final=nothing.is_final)
-        except Exception as error:  # noqa: BLE001 - a defect or a strange proxy: the next attempt may do better
-            return Failed(type(error).__name__)
-        answered_at = self.clock()
-        match judge(answer):
-            case Issued(token, lifetime):
+        match self._attempts.attempt(seconds):
+            case Failed() as failed:
+                return failed
+            case Received(issued, asked_at, answered_at):
                 return hold(
-                    token,
-                    lifetime=lifetime,
+                    issued.token,
+                    lifetime=issued.lifetime,
                     asked_at=asked_at,
                     answered_at=answered_at,
                     in_time=flight.in_time and not flight.is_awaited,
                     random=self._surroundings.random(),
                 )
-            case failed:
-                return failed
-
-    def _known_refusal(self, secret: str) -> Failed | None:
-        if self._refused is None or self.clock() >= self._refused[1] or self._refused[0] != _digest(secret):
-            return None
-        return self._refusal(secret)
-
-    def _refusal(self, secret: str) -> Failed:
-        return Failed(self._credentials.where_to_look(secret), is_final=True, is_refusal=True)
 
     def _after_fork(self) -> None:
         self._lock = Lock()
@@ -333,10 +291,6 @@ async def _wait_async(waiting: Waiting) -> Outcome | None:
         return outcome.result() if outcome.done() else None
     finally:
         outcome.cancel()  # this caller's own; the flight goes on
-
-
-def _digest(secret: str) -> bytes:
-    return hashlib.sha256(secret.encode()).digest()
 
 
 _instances: "weakref.WeakSet[SharedToken]" = weakref.WeakSet()
