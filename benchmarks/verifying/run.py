@@ -15,7 +15,7 @@ from benchmarks.token_endpoint.installing import require_wrk
 from benchmarks.token_endpoint.machine import Cores, choose_cores, describe
 from benchmarks.token_endpoint.reporting import MOST_DISTURBANCE, Ratio, ratios_table
 from benchmarks.verifying.installing import install_node_peers, install_python_peers
-from benchmarks.verifying.material import make_material
+from benchmarks.verifying.material import issued_material
 from benchmarks.verifying.places import BUILD, MATERIAL, NODE, PEERS, REPOSITORY, TIMED
 from benchmarks.verifying.services import EMPTY, SERVICES, WORKING, Load, Name, measure_services
 
@@ -45,18 +45,23 @@ def main() -> int:
     install_python_peers()
     if "node" in options.only:
         install_node_peers()
-    material = make_material()
     os.sched_setaffinity(0, {cores.load})
+    with issued_material(cores) as material:
+        checks = _measure_checks(options, cores)
+        loads = measure_services(material, cores, options.rounds, options.seconds) if "services" in options.only else {}
+    found = _check_ratios(checks) + _service_ratios(loads)
+    _report(cores, checks, loads, found)
+    return 0 if all(ratio.is_met for ratio in found) else 1
+
+
+def _measure_checks(options: argparse.Namespace, cores: Cores) -> dict[str, list[float]]:
     checks: dict[str, list[float]] = {}
     for _ in range(options.rounds):  # the two runtimes take turns
         for group, command in (("python", _python()), ("node", _node())):
             if group in options.only:
                 for name, figures in _timed(command, cores).items():
                     checks.setdefault(name, []).extend(figures)
-    loads = measure_services(material, cores, options.rounds, options.seconds) if "services" in options.only else {}
-    found = _check_ratios(checks) + _service_ratios(loads)
-    _report(cores, checks, loads, found)
-    return 0 if all(ratio.is_met for ratio in found) else 1
+    return checks
 
 
 def _options() -> argparse.Namespace:

@@ -4,11 +4,8 @@ import http.client
 import json
 import re
 import subprocess
-import threading
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from benchmarks.token_endpoint.machine import Cores, busy_seconds, cpu_seconds, process_tree
 from benchmarks.token_endpoint.serving import Running, running
@@ -53,12 +50,11 @@ def measure_services(material: Material, cores: Cores, rounds: int, seconds: int
     _TOKENS.write_text("".join(f"{token}\n" for token in material.tokens))
     loads: dict[Name, list[Load]] = {name: [] for name in _LOADED}
     with ExitStack() as stack:
-        jwks_url = stack.enter_context(_publishing(material.jwks))
         servers = {}
         for name in SERVICES:
             environment = {
                 "MATERIAL": str(MATERIAL),
-                "JWKS_URL": jwks_url,
+                "JWKS_URL": material.jwks_url,
                 "PROTECTED_BY": name,
                 "PYTHONPATH": str(REPOSITORY / "src"),
             }
@@ -121,27 +117,3 @@ def _status(server: Running, path: str, token: str | None) -> int:
         return connection.getresponse().status
     finally:
         connection.close()
-
-
-@contextmanager
-def _publishing(jwks: str) -> Iterator[str]:
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            self.send_response(200)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(jwks)))
-            self.send_header("Cache-Control", "public, max-age=300")
-            self.end_headers()
-            self.wfile.write(jwks.encode())
-
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the standard library's name
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_address[1]}/jwks.json"
-    finally:
-        server.shutdown()
-        server.server_close()

@@ -15,7 +15,7 @@ from fastapi import Depends, FastAPI, HTTPException, Query
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from pydantic import BaseModel
 
-from sensos_auth.verifying import RemoteJwks, Verifier
+from sensos_auth.verifying import Verifier
 from sensos_auth.verifying.fastapi import Authentication
 
 _MATERIAL = json.loads(Path(os.environ["MATERIAL"]).read_text())
@@ -36,9 +36,9 @@ def _by_an_empty_dependency() -> list[Any]:
 
 
 def _by_sensos_auth() -> list[Any]:
-    keys = RemoteJwks(_JWKS_URL)
-    authentication = Authentication(app, Verifier(issuer=_ISSUER, audience=_AUDIENCE, keys=keys))
-    keys.wait_until_ready()
+    verifier = Verifier.connect(_ISSUER, audience=_AUDIENCE)
+    verifier.wait_until_ready()
+    authentication = Authentication(app, verifier)
     return [authentication.require("devices:read")]
 
 

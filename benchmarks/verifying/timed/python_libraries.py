@@ -16,9 +16,7 @@ import jwt
 from joserfc import jwt as joserfc_jwt
 from joserfc.jwk import ECKey
 
-from sensos_auth.verifying import LocalJwks, RemoteJwks, Verifier
-from sensos_auth.verifying.fetching import Fetched
-from sensos_auth.verifying.revocation_state import RevocationState
+from sensos_auth.verifying import LocalJwks, Verifier
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # Authlib 1.7 and later recommend joserfc; people go on using it
@@ -29,27 +27,15 @@ _MANY = 40_000  # cached checks in a round
 _FEW = 320  # whole checks in a round
 
 
-class Heard:
-    """The revocations of a verifier that follows the feed."""
-
-    def __init__(self) -> None:
-        self._state = RevocationState()
-        self.generation = lambda: self._state.generation
-        self.voids = self._state.voids
-
-
 def contestants(material: dict[str, Any]) -> dict[str, tuple[Check, int]]:
     """Return what is timed, and how often in each round. All check signature, issuer, audience and expiry."""
     issuer, audience = str(material["issuer"]), str(material["audience"])
     jwks = json.dumps(material["jwks"])
     [jwk] = json.loads(jwks)["keys"]
-    remote = RemoteJwks("https://auth.example.com/jwks.json", fetch=lambda _: Fetched(jwks.encode(), 300))
-    remote.wait_until_ready()
     # With room for two verdicts and more tokens than that, each token is always new to it.
     cold = Verifier(issuer=issuer, audience=audience, keys=LocalJwks(jwks), remembered_verdicts=2)
-    warm = Verifier(issuer=issuer, audience=audience, keys=remote, revocations=Heard())
-    for token in material["tokens"]:
-        warm.verify(token)
+    warm = Verifier.connect(issuer, audience=audience, when_stale="refuse")
+    warm.wait_until_ready()
     pyjwk = jwt.PyJWK(jwk)
     joserfc_key = ECKey.import_key(jwk)
     joserfc_claims = joserfc_jwt.JWTClaimsRegistry(
