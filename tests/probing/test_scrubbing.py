@@ -7,7 +7,11 @@ from sensos_auth.probing.scrubbing import scrubbed
 from tests.probing.stub_service import GOOD
 
 
-@pytest.mark.parametrize("text", [GOOD, f"bad: {GOOD}!", GOOD[40:], GOOD.split(".")[2], f"{GOOD[:60]} {GOOD[60:]}"])
+@pytest.mark.parametrize(
+    "text",
+    [GOOD, f"bad: {GOOD}!", GOOD[40:], GOOD.split(".")[2], f"{GOOD[:60]} {GOOD[60:]}"],
+    ids=["whole", "in a sentence", "tail", "signature", "two lines"],
+)
 def test_tokens_are_taken_out(text: str) -> None:
     """Whole, in part and cut in two."""
     line = scrubbed(text)
