@@ -48,12 +48,15 @@ def bearer_token(authorization: Iterable[bytes | str]) -> str:
     authentication method" as lacking authentication information. Raises InvalidToken for two headers and for a
     ``Bearer`` that is not followed by a space. Whether what comes then is a token is for the verifier to tell.
     """
-    values = [value.decode("latin-1") if isinstance(value, bytes) else value for value in authorization]
+    values = list(authorization)
     if len(values) > 1:
         raise InvalidToken("more than one Authorization header")
-    if not values or not _BEARER.match(values[0]):
+    value = values[0] if values else ""
+    if isinstance(value, bytes):
+        value = value.decode("latin-1")
+    if not _BEARER.match(value):
         raise MissingToken("the request carries no access token")
-    token = values[0][_SCHEME_AND_SPACE:]
-    if values[0][_SCHEME_AND_SPACE - 1 : _SCHEME_AND_SPACE] != " " or not token:
+    token = value[_SCHEME_AND_SPACE:]
+    if not token or value[_SCHEME_AND_SPACE - 1] != " ":
         raise InvalidToken("Bearer is not followed by one space and one token")
     return token

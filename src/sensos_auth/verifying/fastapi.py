@@ -43,7 +43,9 @@ class CallerDependency(SecurityBase):
         """Return the caller. Takes no time worth a thread: keys and token are in memory."""
         if connection.scope["type"] != "http":
             raise WebSocketException(status.WS_1008_POLICY_VIOLATION, "a WebSocket would outlive its access token")
-        return authenticate(self._verifier, connection.headers.getlist("authorization"), scope=needed.scope_str)
+        # Not connection.headers, which decodes every header to find one; ASGI writes their names in lower case.
+        authorization = [value for name, value in connection.scope["headers"] if name == b"authorization"]
+        return authenticate(self._verifier, authorization, scope=needed.scope_str)
 
 
 class Authentication:
