@@ -6,6 +6,7 @@ _jwks = in_file("verifying/jwks.py", "verifying/test_jwks.py")
 _held = in_file("verifying/held_keys.py", "verifying/test_held_keys.py")
 _remote = in_file("verifying/remote_jwks.py", "verifying/test_remote_jwks.py")
 _url = in_file("verifying/issuer_url.py", "verifying/test_remote_jwks.py")
+_loopback = in_file("model/loopback.py", "model/test_loopback.py")
 _fetching = in_file("verifying/fetching.py", "verifying/test_fetching.py")
 _roca = in_file("verifying/roca.py", "verifying/test_roca.py")
 
@@ -72,13 +73,18 @@ DEFECTS: list[Defect] = [
     ),
     _url.defect(
         "F08 plain http to anywhere",
-        'or (parts.scheme == "http" and (allow_insecure_http or _is_loopback(host))):',
+        'or (parts.scheme == "http" and (allow_insecure_http or is_loopback(host))):',
         'or parts.scheme == "http":',
     ),
-    _url.defect(
+    _loopback.defect(
         "F08 a host that begins like loopback",
         'return host == "localhost"',
         'return host.startswith(("localhost", "127."))',
+    ),
+    _loopback.defect(
+        "F06 a proxy carries what stays on this machine",
+        'return not (parts.scheme == "http" and is_loopback(parts.hostname or ""))',
+        "return True",
     ),
     _url.defect(
         "F08 credentials in the URL",

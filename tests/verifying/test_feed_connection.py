@@ -26,6 +26,15 @@ def test_answer_comes_back_whole() -> None:
     assert server.headers["accept-encoding"] == "identity"
 
 
+def test_plain_http_to_this_machine_goes_through_no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither the feed nor the verifier's secret passes a proxy of the environment on the way to this machine."""
+    with serving(document(b"of the proxy")) as proxy, serving(document(b"{}")) as issuer:
+        monkeypatch.setenv("HTTP_PROXY", proxy.url)
+        monkeypatch.setenv("http_proxy", proxy.url)
+        assert asyncio.run(_get(issuer.url)).body == b"{}"
+        assert proxy.paths == []
+
+
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 def test_f08_m01_redirects_are_not_followed(status: int) -> None:
     """A redirect is an answer, and the token goes nowhere else, not even on the same host."""

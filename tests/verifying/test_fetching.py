@@ -215,3 +215,12 @@ def test_f06_certificate_must_be_trusted_and_of_the_host(tmp_path: Path, monkeyp
         assert fetch(server.url.replace("127.0.0.1", "localhost")).document == b"{}"
         with pytest.raises(FetchFailed, match="ConnectError"):
             fetch(server.url)
+
+
+def test_plain_http_to_this_machine_goes_through_no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who runs a proxy of the environment can't exchange the keys of an issuer on this machine."""
+    with serving(document('{"keys": "of the proxy"}')) as proxy, serving(document('{"keys": []}')) as issuer:
+        monkeypatch.setenv("HTTP_PROXY", proxy.url)
+        monkeypatch.setenv("http_proxy", proxy.url)
+        assert fetch(issuer.url).document == b'{"keys": []}'
+        assert proxy.paths == []

@@ -1,11 +1,11 @@
 """The address of the API, and the origins that may see a token."""
 
-import ipaddress
 import re
 from collections.abc import Iterable
 from urllib.parse import SplitResult, urlsplit
 
 from sensos_auth.model.errors import ConfigurationError
+from sensos_auth.model.loopback import is_loopback
 
 _DEFAULT_PORTS = {"https": 443, "http": 80}
 # RFC 3986 section 3.2, without user information: that is where look-alike hosts hide. No backslash, no white space.
@@ -83,11 +83,3 @@ def _split(text: str, name: str) -> SplitResult:
 def is_plain_path(path: str) -> bool:
     """Tell whether the text can follow a base URL as its path, without a query, and never reach another host."""
     return path.startswith("/") and _PATH.fullmatch(path) is not None
-
-
-def is_loopback(host: str) -> bool:
-    """Tell whether the host is this machine, by its address or as ``localhost``."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

@@ -6,11 +6,10 @@ import ssl
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import urlsplit
 
 from sensos_auth import __version__
-from sensos_auth.client.base_url import is_loopback
 from sensos_auth.client.token_answer import Answer, NoAnswer
+from sensos_auth.model.loopback import may_use_proxy
 
 LARGEST_ANSWER = 64 * 1024
 
@@ -88,8 +87,8 @@ def connection_options(url: str, ca_file: str | None) -> dict[str, Any]:
 
     A proxy would see what goes to a loopback address over plain http.
     """
-    is_proxied = not (url.startswith("http:") and is_loopback(urlsplit(url).hostname or ""))
-    return {"verify": ssl.create_default_context(cafile=ca_file) if ca_file else True, "trust_env": is_proxied}
+    verify = ssl.create_default_context(cafile=ca_file) if ca_file else True
+    return {"verify": verify, "trust_env": may_use_proxy(url)}
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:

@@ -1,11 +1,11 @@
 """The endpoint that is probed: where it is, and requests for it."""
 
-import ipaddress
 import re
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from sensos_auth.model.errors import InvalidInput
+from sensos_auth.model.loopback import is_loopback
 
 Header = tuple[str, str]
 
@@ -57,7 +57,7 @@ class Endpoint:
     @property
     def is_loopback(self) -> bool:
         """Tell whether it is on this machine."""
-        return _is_loopback(self.host)
+        return is_loopback(self.host)
 
     def __str__(self) -> str:
         return f"{self.scheme}://{self.authority}{self.path}"
@@ -99,13 +99,6 @@ def parse_endpoint(url: str, *, allow_insecure_http: bool = False) -> Endpoint:
     path = parts.path or "/"
     if not _TARGET.fullmatch(path + parts.query) or not _TARGET.fullmatch(parts.hostname):
         raise InvalidInput("the URL must be written in printable ASCII, without spaces")
-    if parts.scheme == "http" and not allow_insecure_http and not _is_loopback(parts.hostname):
+    if parts.scheme == "http" and not allow_insecure_http and not is_loopback(parts.hostname):
         raise InvalidInput("a token over plain http can be read on the way: use https, or --allow-insecure-http")
     return Endpoint(parts.scheme, parts.hostname, port or _PORTS[parts.scheme], path, parts.query)
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

@@ -112,9 +112,9 @@ class FeedKeysEndpoint:
 
 
 def _answer(scope: Scope, page: SignedPage) -> Answer:
-    # Of what the page says: when it was read (asOf) is no part of it.
-    etag = b'"%d"' % page.version
-    if holds(scope, etag):
+    tag = b'"%d"' % page.version
+    etag = b"W/" + tag  # weak: the same revocations, read at another time (asOf)
+    if holds(scope, tag):
         return Answer(304, [_CACHE, (b"etag", etag)], b"")
     return json_answer(page.body, _CACHE, (b"etag", etag), (SIGNATURE_HEADER.encode(), page.signature))
 

@@ -8,6 +8,7 @@ import httpx2
 
 from sensos_auth import __version__
 from sensos_auth.model.errors import SensosAuthError
+from sensos_auth.model.loopback import may_use_proxy
 
 LARGEST_ANSWER = 4 * 1024 * 1024
 
@@ -60,7 +61,13 @@ class FeedConnection:
         self, method: str, url: str, deadline: float, headers: dict[str, str], body: bytes | None
     ) -> Answer:
         if self._client is None:
-            self._client = httpx2.AsyncClient(headers=_HEADERS, timeout=None, follow_redirects=False, verify=self._tls)
+            self._client = httpx2.AsyncClient(
+                headers=_HEADERS,
+                timeout=None,
+                follow_redirects=False,
+                verify=self._tls,
+                trust_env=may_use_proxy(url),  # all URLs of a connection are its issuer's
+            )
         try:
             async with (
                 asyncio.timeout(deadline),

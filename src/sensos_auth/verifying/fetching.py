@@ -8,6 +8,7 @@ import httpx2
 
 from sensos_auth import __version__
 from sensos_auth.model.errors import SensosAuthError
+from sensos_auth.model.loopback import may_use_proxy
 from sensos_auth.verifying.jwks import LARGEST_JWKS
 
 DEADLINE = 3.0  # seconds for everything: name, connection, TLS, headers, body
@@ -37,7 +38,8 @@ class Fetched:
 def fetch(url: str) -> Fetched:
     """Return what the URL answers; raises FetchFailed for all but a 200 of at most 256 KiB within 3 seconds.
 
-    Redirects are not followed. Proxies and certificate authorities are taken from the environment, as usual. Blocks,
+    Redirects are not followed. Proxies and certificate authorities are taken from the environment, as usual, but
+    plain http to this machine goes through no proxy. Blocks,
     so it belongs into a thread of its own: an event loop in it is what ends a slow drip in time.
     """
     try:
@@ -51,7 +53,9 @@ def fetch(url: str) -> Fetched:
 async def _fetch(url: str) -> Fetched:
     async with (
         asyncio.timeout(DEADLINE),
-        httpx2.AsyncClient(headers=_HEADERS, timeout=None, follow_redirects=False) as client,
+        httpx2.AsyncClient(
+            headers=_HEADERS, timeout=None, follow_redirects=False, trust_env=may_use_proxy(url)
+        ) as client,
         client.stream("GET", url) as response,
     ):
         if response.status_code != httpx2.codes.OK:

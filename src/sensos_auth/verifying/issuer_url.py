@@ -1,9 +1,9 @@
 """Which URLs of an issuer are taken: those where nobody on the way can exchange what they bring."""
 
-import ipaddress
 from urllib.parse import urlsplit
 
 from sensos_auth.model.errors import ConfigurationError
+from sensos_auth.model.loopback import is_loopback
 
 
 def check_issuer_url(url: str, name: str, *, allow_insecure_http: bool) -> None:
@@ -21,13 +21,6 @@ def check_issuer_url(url: str, name: str, *, allow_insecure_http: bool) -> None:
         raise ConfigurationError(f"{name} is not a URL with a host")
     if parts.username is not None or parts.password is not None or parts.fragment:
         raise ConfigurationError(f"{name} must have neither credentials nor a fragment")
-    if parts.scheme == "https" or (parts.scheme == "http" and (allow_insecure_http or _is_loopback(host))):
+    if parts.scheme == "https" or (parts.scheme == "http" and (allow_insecure_http or is_loopback(host))):
         return
     raise ConfigurationError(f"{name} must be https: whoever can exchange the keys on the way can make tokens")
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

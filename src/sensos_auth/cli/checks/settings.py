@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
-from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 import apsw
@@ -11,6 +10,7 @@ from sensos_auth.cli.checks.finding import Finding, ok, warning, wrong
 from sensos_auth.issuing.configuration import signing_algorithm, token_settings
 from sensos_auth.issuing.issuer import TokenSettings
 from sensos_auth.model.errors import ConfigurationError
+from sensos_auth.model.loopback import is_loopback
 from sensos_auth.registry.sqlite import check_engine
 
 _ISSUER, _AUDIENCE, _LIFETIME = "SENSOS_AUTH_ISSUER", "SENSOS_AUTH_AUDIENCE", "SENSOS_AUTH_TOKEN_LIFETIME"
@@ -57,7 +57,7 @@ def _issuer(environment: Mapping[str, str]) -> Finding:
     except ConfigurationError as error:
         return wrong("issuer", error)
     url = urlsplit(issuer)
-    if url.scheme == "https" or _is_loopback(url.hostname or ""):
+    if url.scheme == "https" or _is_this_machine(url.hostname or ""):
         return ok("issuer", issuer if _ISSUER in environment else f"{issuer} ({_ISSUER} is not set)")
     return wrong(
         "issuer",
@@ -92,10 +92,5 @@ def _settings_of(environment: Mapping[str, str], name: str) -> TokenSettings:
     return token_settings({name: environment[name]} if name in environment else {})
 
 
-def _is_loopback(host: str) -> bool:
-    if host == "localhost" or host.endswith(".localhost"):  # RFC 6761 section 6.3
-        return True
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return False
+def _is_this_machine(host: str) -> bool:
+    return is_loopback(host) or host.endswith(".localhost")  # RFC 6761 section 6.3
