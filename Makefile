@@ -68,7 +68,9 @@ format: setup ## Format the code and mend what ruff can
 .PHONY: bench
 bench: setup ## Run the benchmarks
 	$(BIN)/python -m benchmarks.token_endpoint.run $(BENCH_ARGS) || missed=1; \
-		$(BIN)/python -m benchmarks.timing.run || missed=1; exit $${missed:-0}
+		$(BIN)/python -m benchmarks.timing.run || missed=1; \
+		$(BIN)/python -m benchmarks.verifying.run || missed=1; \
+		$(BIN)/python -m benchmarks.revocation.run || missed=1; exit $${missed:-0}
 
 # uv resolves once for every Python and system; pip does the installing.
 COMPILE = build/requirements/bin/uv pip compile pyproject.toml --quiet --upgrade --universal --python-version 3.11 \
