@@ -22,13 +22,18 @@ DEFECTS: list[Defect] = [
     _page.defect("Z20 a page older than what is held is taken", "if page.version < since:", "if False:"),
     _remote.defect(
         "Z73 the policy for stale revocations is not heard",
-        "if self._refuses and self._clock() - self._standing.confirmed_at > self._max_staleness:",
-        "if False:",
+        "is_heard = now - confirmed_at <= self._max_staleness",
+        "is_heard = True",
     ),
     _remote.defect(
         "Z73 stale revocations refuse where they should not",
-        "if self._refuses and self._clock() - self._standing.confirmed_at > self._max_staleness:",
-        "if self._clock() - self._standing.confirmed_at > self._max_staleness:",
+        "        if self._refuses:\n            is_heard",
+        "        if True:\n            is_heard",
+    ),
+    _remote.defect(
+        "Z73 tokens are accepted before the feed was heard",
+        "is_heard = confirmed_at > -math.inf or now - self._began_at > _FIRST_HEARING",
+        "is_heard = True",
     ),
     _follower.defect("Z73 the first page of many is all", "        if not page.more:\n", "        if True:\n"),
     _follower.defect(

@@ -8,7 +8,7 @@ import threading
 import time
 import timeit
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler
 
 import msgspec
@@ -303,6 +303,23 @@ class TestStaleness:
             eventually(lambda: not revocations.health().stale)
             revocations.generation()
 
+    def test_z73_nothing_is_accepted_before_the_feed_was_heard(self) -> None:
+        """Who has just begun knows nothing of a revocation of long ago: 503 for ten seconds, then it accepts."""
+        clock = Clock()
+        with serving_feed() as feed, following(feed, clock=clock) as revocations:
+            feed.answer = lambda handler, _: send(handler, b"", 503)
+            with pytest.raises(RevocationsUnavailable):
+                revocations.generation()
+            clock.ahead = 9
+            with pytest.raises(RevocationsUnavailable):
+                revocations.generation()
+            clock.ahead = 11
+            assert revocations.generation() == 0
+            feed.answer = None
+            feed.revoke(TOKEN, GOOD.token_id)
+            revocations.wait_until_ready()
+            assert revocations.voids(GOOD)
+
     def test_z73_stale_revocations_are_reported_once_and_accepted_by_default(
         self, caplog: pytest.LogCaptureFixture
     ) -> None:
@@ -429,7 +446,8 @@ class TestComingBack:
         """After 0.5, 1, 2 … seconds, less by chance."""
         with serving_feed() as feed, following(feed) as revocations:
             feed.answer = lambda handler, _: send(handler, b"", 503)
-            revocations.generation()
+            with pytest.raises(RevocationsUnavailable):
+                revocations.generation()
             time.sleep(2)
             assert 3 <= len(feed.polls) <= 4
 
@@ -654,7 +672,12 @@ revocations.wait_until_ready()
     def test_many_first_uses_are_one_thread(self) -> None:
         """However many threads ask at once."""
         with serving_feed() as feed, following(feed) as revocations:
-            threads = [threading.Thread(target=revocations.generation) for _ in range(20)]
+
+            def ask() -> None:
+                with suppress(RevocationsUnavailable):  # not heard yet
+                    revocations.generation()
+
+            threads = [threading.Thread(target=ask) for _ in range(20)]
             for thread in threads:
                 thread.start()
             for thread in threads:

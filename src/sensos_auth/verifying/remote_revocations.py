@@ -27,6 +27,7 @@ from sensos_auth.verifying.revocation_state import RevocationState
 
 MAX_STALENESS = 60.0
 _SHORTEST_STALENESS = 5.0
+_FIRST_HEARING = 10.0  # seconds; a token revoked long ago must not pass because the verifier has just begun to listen
 _FIRST_KEYS = 1.0  # seconds
 _END = 2.0  # seconds
 _NAME = re.compile(r"[A-Za-z0-9._:-]{1,64}")
@@ -42,7 +43,8 @@ class RemoteRevocations:
     While the feed cannot be confirmed, what is known goes on being refused, and what was revoked since is not known.
     After ``max_staleness`` seconds of that (5 or more), ``when_stale`` decides about all tokens: ``accept`` them, and
     report it in log and health, or ``refuse``, so that verification raises RevocationsUnavailable, which is answered
-    with 503. To ``refuse`` before the feed was first heard, too, is part of it.
+    with 503. Before the feed was first heard, nothing can be said of any token either: for the first ten seconds with
+    ``accept``, for as long as it takes with ``refuse``.
 
     ``keys`` are those that tokens are verified with: they are fetched anew when one was revoked. With ``credentials``,
     of an application with the scope ``auth:verifier``, the issuer counts this verifier among those that a revocation
@@ -83,6 +85,8 @@ class RemoteRevocations:
         self._feed = Feed(issuer, wait, self._feed_keys, keys, credentials, name, when_stale)
         self._max_staleness = max_staleness
         self._refuses = when_stale == "refuse"
+        self._may_refuse = True
+        self._began_at = clock()
         self._clock = clock
         self._now = now
         self._state = RevocationState()
@@ -101,13 +105,23 @@ class RemoteRevocations:
         """Return a number that changes with every revocation; raises RevocationsUnavailable when that is to be done."""
         if self._thread is None:
             self._start()
-        if self._refuses and self._clock() - self._standing.confirmed_at > self._max_staleness:
-            raise RevocationsUnavailable("the revocation feed of the issuer has not been heard, or too long ago")
+        if self._may_refuse:
+            self._check_heard()
         return self._state.generation
 
     def voids(self, token: Provenance) -> bool:
         """Tell whether the token is void, by what has been heard so far."""
         return self._state.voids(token)
+
+    def _check_heard(self) -> None:
+        now, confirmed_at = self._clock(), self._standing.confirmed_at
+        if self._refuses:
+            is_heard = now - confirmed_at <= self._max_staleness
+        else:
+            is_heard = confirmed_at > -math.inf or now - self._began_at > _FIRST_HEARING
+            self._may_refuse = not is_heard
+        if not is_heard:
+            raise RevocationsUnavailable("the revocation feed of the issuer has not been heard, or too long ago")
 
     def wait_until_ready(self, timeout: float = 10.0) -> None:
         """Return as soon as all is known that is revoked; raises RevocationsUnavailable after ``timeout`` seconds.
@@ -175,6 +189,7 @@ class RemoteRevocations:
         with self._arrived:
             if self._thread is None and not self._closed:
                 thread = Thread(target=self._run, name="sensos-auth-revocations", daemon=True)
+                self._began_at = self._clock()
                 thread.start()
                 self._thread = thread
 
