@@ -154,6 +154,17 @@ def test_q06_websocket(gateway: Gateway, scene: Scene, token: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "protocols", [["h2c"], ["H2C"], ["websocket, h2c"], ["h2c", "websocket"], ["websocket", "h2c"], ["TLS/1.2"]], ids=repr
+)
+def test_own_upgrade_to_anything_but_a_websocket(gateway: Gateway, token: str, protocols: list[str]) -> None:
+    """Never offered to the API: HTTP/2 through a connection that nobody reads any more could say and ask anything."""
+    upgrades = [("Upgrade", protocol) for protocol in protocols]
+    settings = ("HTTP2-Settings", "AAMAAABkAARAAAAAAAIAAAAA")
+    tried = _try(gateway, token, ("Connection", "Upgrade, HTTP2-Settings"), settings, *upgrades)
+    assert tried.api is None or tried.headers("upgrade") in ([], ["websocket"])
+
+
+@pytest.mark.parametrize(
     "spelling",
     [
         "/./devices/1",
@@ -168,6 +179,17 @@ def test_q06_websocket(gateway: Gateway, scene: Scene, token: str) -> None:
         "/%2fdevices/1",
         "/devices/../devices/1",
         "/devices%2f1",
+        "/DEVICES/1",
+        "/devices;x/1",
+        "/;/devices/1",
+        "/x;y/../devices/1",
+        "/;x=y/devices/1",
+        "/%3b/devices/1",
+        "/\\devices/1",
+        "/%5cdevices/1",
+        "/x\\..\\devices/1",
+        "/x/%252e%252e/devices/1",
+        "/x#/../devices/1",
         "http://127.0.0.1/devices/1",
     ],
 )
@@ -176,6 +198,25 @@ def test_q05_other_spellings_of_a_path(gateway: Gateway, other_token: str, spell
     tried = _try(gateway, other_token, path=spelling)
     assert tried.api is None, tried.api["path"]
     assert tried.status in {400, 403, 404}
+
+
+@pytest.mark.parametrize(
+    "spelling",
+    [
+        *("/devices/../things", "/devices/%2e%2e/things", "/devices/..%2fthings", "/devices/1/../../things"),
+        *("/devices/..;/things", "/devices/..%3b/things", "/devices/..\\things"),
+    ],
+)
+def test_q05_path_that_a_gateway_reads_as_another(gateway: Gateway, other_token: str, spelling: str) -> None:
+    """Where no scope is needed because the gateway resolved the path, the API does not get it unresolved."""
+    tried = _try(gateway, other_token, path=spelling)
+    assert tried.api is None or tried.api["path"] == "/things"
+
+
+@pytest.mark.parametrize("path", ["/things", "/things/", "/a.b/..c/.d/e..", "/x;y=z/1", "/a%20b/%C3%BC", "/?a=//../;"])
+def test_q05_paths_that_are_not_odd(gateway: Gateway, other_token: str, path: str) -> None:
+    """What looks odd at first sight only, or in the query, reaches the API."""
+    assert _try(gateway, other_token, path=path).status == 200
 
 
 _BAD_CLAIMS: dict[str, dict[str, object]] = {
@@ -314,6 +355,7 @@ def test_scope_of_a_path(gateway: Gateway, scene: Scene, token: str, other_token
         pytest.param([(name.title(), "") for name in _IDENTITY], id="empty"),
         pytest.param([(name.replace("-", "_"), "evil") for name in _IDENTITY], id="underscores"),
         pytest.param([("X-Sensos_Tenant-Id", "evil"), ("X_Sensos-Scope", "evil")], id="some-underscores"),
+        pytest.param([("X.Sensos.Tenant.Id", "evil"), ("X-Sensos.Scope", "evil")], id="dots"),
     ],
 )
 def test_q01_spoofed_identity(
@@ -321,8 +363,8 @@ def test_q01_spoofed_identity(
 ) -> None:
     """Nothing that a client sends under our names reaches the API, in whatever spelling, nor lets him in."""
     tried = _try(gateway, other_token, *spoofed)
-    has_underscores = any("_" in name for name, _ in spoofed)
-    if gateway.name == "apache" and has_underscores:
+    is_misspelt = any("_" in name or "." in name for name, _ in spoofed)
+    if gateway.name == "apache" and is_misspelt:
         assert (tried.status, tried.api) == (400, None)
     else:
         _assert_caller(tried, other)
