@@ -154,7 +154,9 @@ def test_q06_websocket(gateway: Gateway, scene: Scene, token: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "protocols", [["h2c"], ["H2C"], ["websocket, h2c"], ["h2c", "websocket"], ["websocket", "h2c"], ["TLS/1.2"]], ids=repr
+    "protocols",
+    [["h2c"], ["H2C"], ["websocket, h2c"], ["h2c", "websocket"], ["websocket", "h2c"], ["TLS/1.2"]],
+    ids=repr,
 )
 def test_own_upgrade_to_anything_but_a_websocket(gateway: Gateway, token: str, protocols: list[str]) -> None:
     """Never offered to the API: HTTP/2 through a connection that nobody reads any more could say and ask anything."""

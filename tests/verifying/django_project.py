@@ -90,6 +90,25 @@ class ClassBased(View):
         raise AssertionError(request)
 
 
+@method_decorator(require("admin"), name="delete")
+@method_decorator(require("devices:read"), name="dispatch")
+class ClassBasedAsync(View):
+    """An async view, of which all methods need one scope, and one needs another as well."""
+
+    async def get(self, request: AuthenticatedRequest) -> HttpResponse:
+        """Answer callers with the scope."""
+        return HttpResponse(request.caller.application_id)
+
+    async def delete(self, request: AuthenticatedRequest) -> HttpResponse:
+        """Answer nobody."""
+        raise AssertionError(request)
+
+
+@method_decorator(require("devices:read admin"), name="dispatch")
+class ClassBasedClosed(ClassBasedAsync):
+    """An async view that is closed as a whole."""
+
+
 inner = ([path("open", open_but_scoped, name="open"), path("closed", health, name="closed")], "inner")
 urlpatterns = [
     path("whoami", whoami),
@@ -99,5 +118,7 @@ urlpatterns = [
     path("lacking", lacking),
     path("lacking-async", cast("Callable[..., HttpResponse]", lacking_async)),
     path("class-based", ClassBased.as_view()),
+    path("class-based-async", ClassBasedAsync.as_view()),
+    path("class-based-closed", ClassBasedClosed.as_view()),
     path("inner/", include(inner)),
 ]

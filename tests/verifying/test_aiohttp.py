@@ -24,6 +24,16 @@ async def _lacking(request: web.Request) -> web.Response:
     raise AssertionError(request)
 
 
+class _View(web.View):
+    @require("devices:read")
+    async def get(self) -> web.Response:
+        return await _who(self.request)
+
+    @require("devices:read admin")
+    async def post(self) -> web.Response:
+        raise AssertionError(self.request)
+
+
 async def _chat(request: web.Request) -> web.WebSocketResponse:
     socket = web.WebSocketResponse()
     await socket.prepare(request)
@@ -37,6 +47,7 @@ def _run(ask: Callable[[Client], Awaitable[None]], *, protect: bool = True) -> N
         inner.add_routes([web.get("/who", _who)])
         app = web.Application(middlewares=[authentication(VERIFIER)] if protect else [])
         app.add_routes([web.get("/who", _who), web.get("/lacking", _lacking), web.get("/chat", _chat)])
+        app.router.add_view("/view", _View)
         app.router.add_static("/static", "/usr/share/common-licenses")
         app.add_subapp("/inner", inner)
         async with TestClient(TestServer(app)) as client:
@@ -69,12 +80,13 @@ def test_g14_g15_everything_is_closed() -> None:
 
 
 def test_scopes_are_demanded() -> None:
-    """403 by the contract."""
+    """403 by the contract, of functions and of a view's methods."""
 
     async def ask(client: Client) -> None:
-        answer = await client.get("/lacking", headers=GOOD)
-        assert answer.status == 403
-        assert answer.headers["WWW-Authenticate"] == 'Bearer error="insufficient_scope", scope="devices:read admin"'
+        for answer in (await client.get("/lacking", headers=GOOD), await client.post("/view", headers=GOOD)):
+            assert answer.status == 403
+            assert answer.headers["WWW-Authenticate"] == 'Bearer error="insufficient_scope", scope="devices:read admin"'
+        assert await (await client.get("/view", headers=GOOD)).text() == APPLICATION
 
     _run(ask)
 

@@ -1,4 +1,6 @@
 import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
 from typing import Any
 
 import pytest
@@ -8,7 +10,7 @@ from django.http import HttpRequest
 from django.test import AsyncClient, Client, override_settings
 
 from sensos_auth.model.errors import InvalidInput
-from sensos_auth.verifying import ConnectedVerifier, django_settings
+from sensos_auth.verifying import ConnectedVerifier, Verifier, django_settings
 from sensos_auth.verifying.django import AuthenticationMiddleware, require
 from tests.running_service import free_port
 from tests.verifying import django_project
@@ -58,6 +60,19 @@ def test_scopes_of_class_based_views() -> None:
     """By Django's own method_decorator, method by method."""
     assert Client().get("/class-based", headers=GOOD).content == APPLICATION.encode()
     assert Client().delete("/class-based", headers=GOOD).status_code == 403
+
+
+def test_scopes_of_async_class_based_views() -> None:
+    """By any of their methods, or all at once, under both handlers."""
+
+    async def ask() -> None:
+        assert (await AsyncClient().get("/class-based-async", headers=GOOD)).content == APPLICATION.encode()
+        assert (await AsyncClient().delete("/class-based-async", headers=GOOD)).status_code == 403
+        assert (await AsyncClient().get("/class-based-closed", headers=GOOD)).headers["WWW-Authenticate"] == SCOPES
+
+    asyncio.run(ask())
+    assert Client().get("/class-based-async", headers=GOOD).content == APPLICATION.encode()
+    assert Client().get("/class-based-closed", headers=GOOD).headers["WWW-Authenticate"] == SCOPES
 
 
 def test_everything_holds_under_asgi() -> None:
@@ -120,12 +135,12 @@ def test_require_without_the_middleware_lets_nobody_in() -> None:
 )
 def test_settings_that_say_nothing_are_refused(section: Any) -> None:  # noqa: ANN401 - as people may set it
     """A project that names no verifier does not start."""
-    django_settings.verifier.cache_clear()
+    django_settings.make_verifier.cache_clear()
     try:
         with override_settings(SENSOS_AUTH=section), pytest.raises(ImproperlyConfigured):
             django_settings.verifier()
     finally:
-        django_settings.verifier.cache_clear()
+        django_settings.make_verifier.cache_clear()
 
 
 @pytest.mark.parametrize("views", ["health", [1], [None]], ids=repr)
@@ -139,7 +154,7 @@ def test_open_views_are_a_list_of_names(views: Any) -> None:  # noqa: ANN401 - a
 def test_project_starts_while_its_issuer_is_away(monkeypatch: pytest.MonkeyPatch) -> None:
     """It has one verifier then, which goes on trying; until it succeeds, requests get 503."""
     monkeypatch.setattr(django_settings, "_START_SECONDS", 0.1)
-    django_settings.verifier.cache_clear()
+    django_settings.make_verifier.cache_clear()
     try:
         with override_settings(SENSOS_AUTH={"ISSUER": f"http://127.0.0.1:{free_port()}", "AUDIENCE": AUDIENCE}):
             verifier = django_settings.verifier()
@@ -147,7 +162,31 @@ def test_project_starts_while_its_issuer_is_away(monkeypatch: pytest.MonkeyPatch
             assert Client().get("/whoami", headers=GOOD).status_code == 503
             verifier.close()
     finally:
-        django_settings.verifier.cache_clear()
+        django_settings.make_verifier.cache_clear()
+
+
+def test_requests_that_come_first_together_share_one_verifier(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A second one would go on asking the issuer in its threads, for nobody."""
+    monkeypatch.setattr(django_settings, "_START_SECONDS", 0.1)
+    django_settings.make_verifier.cache_clear()
+    together = Barrier(4)
+
+    def first(_: int) -> Verifier:
+        together.wait()
+        return django_settings.verifier()
+
+    try:
+        with (
+            override_settings(SENSOS_AUTH={"ISSUER": f"http://127.0.0.1:{free_port()}", "AUDIENCE": AUDIENCE}),
+            ThreadPoolExecutor(4) as threads,
+        ):
+            verifiers = list(threads.map(first, range(4)))
+        for verifier in verifiers:
+            assert isinstance(verifier, ConnectedVerifier)
+            verifier.close()
+        assert len(set(verifiers)) == 1
+    finally:
+        django_settings.make_verifier.cache_clear()
 
 
 def test_verifier_can_be_named() -> None:

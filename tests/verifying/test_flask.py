@@ -1,10 +1,12 @@
 from collections.abc import Callable
+from typing import ClassVar
 
 import pytest
 from flask import Blueprint, Flask, g
 from flask.testing import FlaskClient
+from flask.views import MethodView
 
-from sensos_auth.model.errors import InvalidInput
+from sensos_auth.model.errors import ConfigurationError, InvalidInput
 from sensos_auth.verifying.flask import Authentication
 from tests.verifying.issued import APPLICATION, GOOD_TOKEN, VERIFIER
 
@@ -19,7 +21,7 @@ def _app(protect: Callable[[Authentication, Flask, Blueprint], None]) -> FlaskCl
 
     @app.get("/health")
     def health() -> str:
-        return "open"
+        return f"open to {g.get('caller')}"
 
     @app.get("/guarded")
     @authentication.require()
@@ -35,6 +37,15 @@ def _app(protect: Callable[[Authentication, Flask, Blueprint], None]) -> FlaskCl
     @authentication.require("devices:read admin")
     def admin() -> str:
         raise AssertionError
+
+    class ClassBased(MethodView):
+        decorators: ClassVar = [authentication.require()]
+        provide_automatic_options = False
+
+        def get(self) -> str:
+            return str(g.caller.application_id)
+
+    app.add_url_rule("/class-based", view_func=ClassBased.as_view("class_based"))
 
     @fleet.get("/x")
     def of_the_blueprint() -> str:
@@ -56,7 +67,7 @@ def test_decorated_views_need_a_token(views_only: FlaskClient) -> None:
     for path in ("/guarded", "/admin"):
         assert views_only.get(path).data == UNAUTHORIZED
     assert views_only.get("/guarded", headers=GOOD).text == APPLICATION
-    assert views_only.get("/health").text == "open"
+    assert views_only.get("/health").text == "open to None"
 
 
 def test_scopes_are_demanded(views_only: FlaskClient) -> None:
@@ -67,7 +78,7 @@ def test_scopes_are_demanded(views_only: FlaskClient) -> None:
     assert answer.headers["Cache-Control"] == "no-store"
 
 
-@pytest.mark.parametrize("path", ["/guarded", "/scoped"])
+@pytest.mark.parametrize("path", ["/guarded", "/scoped", "/class-based"])
 def test_g14_options_of_a_decorated_view_needs_a_token(views_only: FlaskClient, path: str) -> None:
     """Flask answers OPTIONS without asking the view; not so for a closed one. With a token it answers as ever."""
     assert views_only.options(path).data == UNAUTHORIZED
@@ -89,9 +100,23 @@ def test_g15_a_protected_application_is_closed(method: str, path: str) -> None:
 def test_named_endpoints_stay_open() -> None:
     """By the endpoint's name, and only that endpoint."""
     client = _app(lambda authentication, app, _: authentication.protect(app, open_endpoints=["health"]))
-    assert client.get("/health").text == "open"
+    assert client.get("/health").text == "open to None"
     assert client.get("/health/").status_code == 401
     assert client.get("/guarded").status_code == 401
+
+
+def test_open_endpoints_are_a_list_of_names() -> None:
+    """A single text would open every endpoint whose name is a part of it."""
+    with pytest.raises(ConfigurationError):
+        Authentication(VERIFIER).protect(Flask(__name__), open_endpoints="health")
+
+
+def test_open_endpoint_inherits_no_caller() -> None:
+    """Also where an application context is around all requests, which then share flask.g."""
+    client = _app(lambda authentication, app, _: authentication.protect(app, open_endpoints=["health"]))
+    with client.application.app_context():
+        assert client.get("/guarded", headers=GOOD).text == APPLICATION
+        assert client.get("/health").text == "open to None"
 
 
 def test_a_blueprint_is_closed_alone() -> None:
@@ -100,7 +125,7 @@ def test_a_blueprint_is_closed_alone() -> None:
     assert client.get("/fleet/x").data == UNAUTHORIZED
     assert client.options("/fleet/x").data == UNAUTHORIZED
     assert client.get("/fleet/x", headers=GOOD).text == APPLICATION
-    assert client.get("/health").text == "open"
+    assert client.get("/health").text == "open to None"
 
 
 def test_scope_must_be_one() -> None:

@@ -2,7 +2,9 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from queue import SimpleQueue
 from threading import Event
+from time import sleep
 from typing import Any, cast
 
 import grpc
@@ -28,6 +30,9 @@ def _answer() -> bytes:
     return current_caller().application_id.encode()
 
 
+CLEARED_UP: SimpleQueue[bytes] = SimpleQueue()
+
+
 class _Fleet:
     @require("devices:read")
     def unary_unary(self, _: bytes, __: grpc.ServicerContext) -> bytes:
@@ -47,6 +52,15 @@ class _Fleet:
     def stream_stream(self, requests: Iterator[bytes], _: grpc.ServicerContext) -> Iterator[bytes]:
         for _n in requests:
             yield _answer()
+
+    @require("devices:read")
+    def endless(self, _: bytes, __: grpc.ServicerContext) -> Iterator[bytes]:
+        try:
+            while True:
+                sleep(0.01)
+                yield b""
+        finally:
+            CLEARED_UP.put(_has_caller())
 
 
 class _AsyncFleet:
@@ -71,6 +85,15 @@ class _AsyncFleet:
         async for _n in requests:
             yield _answer()
 
+    @require("devices:read")
+    async def endless(self, _: bytes, __: object) -> AsyncIterator[bytes]:
+        try:
+            while True:
+                await asyncio.sleep(0.01)
+                yield b""
+        finally:
+            CLEARED_UP.put(_has_caller())
+
 
 def _handlers(fleet: Any, open_method: Callable[..., Any]) -> grpc.GenericRpcHandler:  # noqa: ANN401 - sync or async
     return grpc.method_handlers_generic_handler(
@@ -80,6 +103,7 @@ def _handlers(fleet: Any, open_method: Callable[..., Any]) -> grpc.GenericRpcHan
             "UnaryStream": grpc.unary_stream_rpc_method_handler(fleet.unary_stream),
             "StreamUnary": grpc.stream_unary_rpc_method_handler(fleet.stream_unary),
             "StreamStream": grpc.stream_stream_rpc_method_handler(fleet.stream_stream),
+            "Endless": grpc.unary_stream_rpc_method_handler(fleet.endless),
             "Open": grpc.unary_unary_rpc_method_handler(open_method),
         },
     )
@@ -187,6 +211,14 @@ def test_refusal_does_not_wait_for_messages(channel: Channel) -> None:
     code = cast("grpc.Call", refused.exception(4)).code()
     ended.set()
     assert code is grpc.StatusCode.UNAUTHENTICATED
+
+
+def test_caller_is_known_when_a_client_goes_away(channel: Channel) -> None:
+    """What a method clears up when its call ends early is done in the name of its caller."""
+    call = channel.unary_stream("/fleet.v1.Fleet/Endless")(b"", metadata=GOOD, timeout=5)
+    next(call)
+    call.cancel()
+    assert CLEARED_UP.get(timeout=4) == APPLICATION.encode()
 
 
 def test_open_methods_need_no_token(channel: Channel) -> None:

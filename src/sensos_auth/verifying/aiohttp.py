@@ -13,6 +13,7 @@ Every path needs a token, also one that does not exist; so do the applications a
 
 import functools
 from collections.abc import Awaitable, Callable
+from typing import TypeVar
 
 from sensos_auth.verifying.bearer import authenticate
 from sensos_auth.verifying.caller import Caller
@@ -31,7 +32,8 @@ __all__ = ["CALLER", "authentication", "require"]
 
 CALLER = web.RequestKey("caller", Caller)
 
-_Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+_Target = TypeVar("_Target", bound=web.Request | web.View)  # what a function, or a method of a view, is called with
+_Handler = Callable[[_Target], Awaitable[web.StreamResponse]]
 
 
 def authentication(verifier: Verifier) -> Middleware:
@@ -54,21 +56,23 @@ def authentication(verifier: Verifier) -> Middleware:
     return authenticate_request
 
 
-def require(scope: str) -> Callable[[_Handler], _Handler]:
+def require(scope: str) -> Callable[[_Handler[_Target]], _Handler[_Target]]:
     """Return a decorator for handlers that need all the scopes, space-separated; raises InvalidInput if it is none.
 
-    For handlers behind :func:`authentication`; without it they fail, and let nobody in.
+    For functions and methods of a ``web.View`` behind :func:`authentication`; without it they fail, and let nobody in.
+    Put it below the route's decorator.
     """
     needed = NeededScopes(scope)
 
-    def guard(handler: _Handler) -> _Handler:
+    def guard(handler: _Handler[_Target]) -> _Handler[_Target]:
         @functools.wraps(handler)
-        async def guarded(request: web.Request) -> web.StreamResponse:
+        async def guarded(target: _Target) -> web.StreamResponse:
+            request = target.request if isinstance(target, web.View) else target
             try:
                 needed.check(request[CALLER])
             except InsufficientScope as error:
                 return _refuse(error)
-            return await handler(request)
+            return await handler(target)
 
         return guarded
 

@@ -1,6 +1,7 @@
 """The verifier that a Django project names in its settings."""
 
 from functools import cache
+from threading import Lock
 from typing import Any
 
 from django.conf import settings
@@ -11,6 +12,7 @@ from sensos_auth.verifying.errors import KeysUnavailable, RevocationsUnavailable
 from sensos_auth.verifying.verifier import Verifier
 
 _START_SECONDS = 5.0
+_making = Lock()
 _NAMES = frozenset(("ISSUER", "AUDIENCE", "VERIFIER", "OPEN_VIEWS"))
 
 
@@ -22,9 +24,15 @@ def open_views() -> frozenset[str]:
     return frozenset(views)
 
 
-@cache
 def verifier() -> Verifier:
-    """Return the project's one verifier, made at the first call; raises ImproperlyConfigured.
+    """Return the project's one verifier, made at the first call; raises ImproperlyConfigured."""
+    with _making:  # requests that come first together must not make one each, with threads of its own
+        return make_verifier()
+
+
+@cache
+def make_verifier() -> Verifier:
+    """Do what :func:`verifier` does, for one thread.
 
     It is ``VERIFIER``, the dotted path of one, or is made from ``ISSUER`` and ``AUDIENCE``: then it has a few seconds
     to get the keys and what is revoked; as long as the keys don't come, requests are answered with 503.

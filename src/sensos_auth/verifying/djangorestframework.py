@@ -104,7 +104,10 @@ class CallerAuthentication(BaseAuthentication):
 
 
 def require(scope: str) -> type[BasePermission]:
-    """Return a permission class that demands all the scopes, space-separated; raises InvalidInput if it is none."""
+    """Return a permission class that demands all the scopes, space-separated; raises InvalidInput if it is none.
+
+    It raises Refused to name the scopes, so ``|`` and ``~`` of the framework, which ask for a no, do not soften it.
+    """
     needed = NeededScopes(scope)
 
     class CallerHasScopes(BasePermission):

@@ -17,6 +17,7 @@ import functools
 from collections.abc import Callable, Collection
 from typing import ParamSpec, TypeVar
 
+from sensos_auth.model.errors import ConfigurationError
 from sensos_auth.model.scope import normalize_scope
 from sensos_auth.verifying.bearer import authenticate
 from sensos_auth.verifying.refusals import refusal_for
@@ -45,17 +46,23 @@ class Authentication:
         """Demand a token for every request to the application or blueprint, whatever its method.
 
         An application is closed with its static files and the paths that do not exist. ``open_endpoints`` are the names
-        of endpoints that stay open, such as ``"health"``.
+        of endpoints that stay open, such as ``["health"]``; they have no ``g.caller``. Raises ConfigurationError if
+        they are a single text.
         """
+        if isinstance(open_endpoints, str):
+            raise ConfigurationError('open_endpoints is a list of names, as in ["health"]')
+        are_open = frozenset(open_endpoints)
 
         @app.before_request
         def authenticate_request() -> Response | None:
-            return None if request.endpoint in open_endpoints else self._refusal("")
+            g.pop("caller", None)  # requests share g where an application context is around them all
+            return None if request.endpoint in are_open else self._refusal("")
 
     def require(self, scope: str = "") -> Callable[[Callable[_Parameters, _Answer]], Callable[_Parameters, _Answer]]:
         """Return a decorator for views that need a token with all the scopes, space-separated; raises InvalidInput.
 
-        Flask answers OPTIONS by itself; for such a view it needs the token as well.
+        Put it below the route's decorator. Flask answers OPTIONS by itself; for such a view it needs the token as well.
+        A class-based view has it among its ``decorators``, and sets ``provide_automatic_options = False`` for that.
         """
         needed = normalize_scope(scope)
 

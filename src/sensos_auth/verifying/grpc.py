@@ -16,7 +16,7 @@ exist. A refusal is UNAUTHENTICATED, PERMISSION_DENIED or UNAVAILABLE, with the 
 
 import functools
 import inspect
-from collections.abc import AsyncIterator, Callable, Collection, Iterator
+from collections.abc import AsyncIterator, Callable, Collection, Generator, Iterator
 from contextvars import Context, ContextVar, copy_context
 from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias, TypeVar, cast
 
@@ -192,5 +192,9 @@ def _called_by(caller: Caller, handler: _Handler) -> _Handler:
 def _within(context: Context, answers: Iterator[Any]) -> Iterator[Any]:
     iterator = iter(answers)
     end = object()
-    while (answer := context.run(next, iterator, end)) is not end:
-        yield answer
+    try:
+        while (answer := context.run(next, iterator, end)) is not end:
+            yield answer
+    finally:
+        if isinstance(iterator, Generator):
+            context.run(iterator.close)  # a client went away: what the method has to clear up knows the caller, too
