@@ -122,6 +122,16 @@ def test_g16_whatever_breaks_lets_nobody_in(error: type[Exception], caplog: pyte
     assert not set(GOOD_TOKEN.split(".")) & set(caplog.text.replace(".", " ").split())
 
 
+def test_own_why_a_token_is_not_good_is_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    """In fixed words at level DEBUG: clients learn nothing of it, and whoever set up a service may have to."""
+    other_audience = KEY.token(aud="other")
+    with caplog.at_level(logging.DEBUG, "sensos_auth.verifying"):
+        for authorization in ([], [f"Bearer {GOOD_TOKEN}", "Bearer x"], [f"Bearer {other_audience}"]):
+            with pytest.raises((MissingToken, InvalidToken)):
+                authenticate(VERIFIER, authorization)
+    assert caplog.messages == ["refused: more than one Authorization header", "refused: wrong audience"]
+
+
 def test_missing_news_of_revocations_are_passed_on(caplog: pytest.LogCaptureFixture) -> None:
     """RevocationsUnavailable is no defect: it is passed on, and not logged for each request."""
 

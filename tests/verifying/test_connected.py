@@ -1,9 +1,11 @@
 import asyncio
 import logging
+import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -73,6 +75,19 @@ class TestConnect:
             assert (health.keys.usable, health.keys.key_ids) == (True, (KEY.pair.kid,))
             assert health.revocations is not None
             assert (health.revocations.entries, health.revocations.stale) == (1, False)
+
+    def test_an_issuer_that_calls_itself_otherwise_is_named(self) -> None:
+        """Who writes localhost for 127.0.0.1, or adds a slash, is told so when the service starts."""
+        with issuer() as feed, connected(f"{feed.url}/") as verifier:
+            told = re.escape(f"a page of another issuer, '{feed.url}'")
+            with pytest.raises(RevocationsUnavailable, match=told):
+                verifier.wait_until_ready(1.0)
+
+    @pytest.mark.parametrize("url", ["", "auth.example.com", None])
+    def test_an_issuer_that_is_no_url_is_refused(self, url: Any) -> None:  # noqa: ANN401 - what is not set is None
+        """At once, and by that name."""
+        with pytest.raises(ConfigurationError, match="the issuer is not a URL with a host"):
+            Verifier.connect(url, audience="sensos-api")
 
     def test_it_can_be_awaited(self) -> None:
         """Without blocking the event loop."""

@@ -27,12 +27,14 @@ def authenticate(verifier: Verifier, authorization: Iterable[bytes | str], *, sc
 
     Raises MissingToken, InvalidToken, InsufficientScope, KeysUnavailable or RevocationsUnavailable, and nothing else:
     whatever breaks on the way is reported to the log and becomes KeysUnavailable, so that a defect never lets anybody
-    in.
+    in. Why a token is not good is in the log at level DEBUG.
     """
-    token = bearer_token(authorization)
     try:
-        return verifier.verify(token, scope=scope)
-    except (InvalidToken, InsufficientScope, KeysUnavailable, RevocationsUnavailable):
+        return verifier.verify(bearer_token(authorization), scope=scope)
+    except InvalidToken as error:
+        _logger.debug("refused: %s", error.reason)
+        raise
+    except (MissingToken, InsufficientScope, KeysUnavailable, RevocationsUnavailable):
         raise
     except Exception as error:  # noqa: BLE001 - fail closed
         frame = traceback.extract_tb(error.__traceback__)[-1]

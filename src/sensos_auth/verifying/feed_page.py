@@ -49,7 +49,7 @@ def read_page(body: bytes, signature: str, *, keys: VerificationKeys, issuer: st
     except (msgspec.DecodeError, RecursionError):
         raise PageRefused("a page that cannot be read") from None
     if page.issuer != issuer:
-        raise PageRefused("a page of another issuer")
+        raise PageRefused(f"a page of another issuer, {page.issuer!r}")
     if page.since != since:
         raise PageRefused("a page that was not asked for")
     if page.version < since:

@@ -93,7 +93,8 @@ class RemoteJwks:
         self._start()
         with self._arrived:
             if not self._arrived.wait_for(lambda: self._held.usable(self._clock()), timeout):
-                raise KeysUnavailable(f"the keys of the issuer did not arrive within {timeout:g} s")
+                cause = self.health().last_error or "no answer"
+                raise KeysUnavailable(f"the keys of the issuer did not arrive within {timeout:.3g} s: {cause}")
 
     async def ready(self, timeout: float = 10.0) -> None:  # noqa: ASYNC109 - as wait_until_ready
         """Do what :meth:`wait_until_ready` does without blocking the event loop."""

@@ -132,7 +132,8 @@ class RemoteRevocations:
         self._start()
         with self._arrived:
             if not self._arrived.wait_for(self._is_ready, timeout):
-                raise RevocationsUnavailable(f"the revocation feed of the issuer was not heard within {timeout:g} s")
+                cause = self._standing.last_error or "no answer"
+                raise RevocationsUnavailable(f"the revocation feed was not heard within {timeout:.3g} s: {cause}")
 
     async def ready(self, timeout: float = 10.0) -> None:  # noqa: ASYNC109 - as wait_until_ready
         """Do what :meth:`wait_until_ready` does without blocking the event loop."""

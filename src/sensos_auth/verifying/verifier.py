@@ -89,10 +89,12 @@ class Verifier:
         away. Nothing is asked for before the first use. Raises ConfigurationError.
         """
         from sensos_auth.verifying.connected import ConnectedVerifier  # noqa: PLC0415 - it is a verifier itself
+        from sensos_auth.verifying.issuer_url import check_issuer_url  # noqa: PLC0415
         from sensos_auth.verifying.kept_document import KeptDocument  # noqa: PLC0415
         from sensos_auth.verifying.remote_jwks import RemoteJwks  # noqa: PLC0415
         from sensos_auth.verifying.remote_revocations import RemoteRevocations  # noqa: PLC0415
 
+        check_issuer_url(issuer, "the issuer", allow_insecure_http=allow_insecure_http)
         keys = RemoteJwks(
             issuer.rstrip("/") + "/.well-known/jwks.json",
             longest_outage=longest_outage,
