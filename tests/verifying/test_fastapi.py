@@ -1,5 +1,3 @@
-import subprocess
-import sys
 from collections.abc import Iterator
 from typing import Annotated
 
@@ -192,16 +190,3 @@ def test_scope_of_an_endpoint_must_be_one() -> None:
     """A misspelt scope is found when the application starts, not at a request."""
     with pytest.raises(InvalidInput):
         Authentication(FastAPI(), VERIFIER).require('a"b')
-
-
-def test_without_fastapi_the_error_says_what_to_install() -> None:
-    """Importing the adapter where FastAPI is not installed names the extra; the package itself needs no framework."""
-    program = (
-        "import sys; sys.modules['fastapi'] = sys.modules['starlette'] = None\n"
-        "import sensos_auth.verifying\n"
-        "assert 'httpx2' not in sys.modules\n"
-        "try:\n    import sensos_auth.verifying.fastapi\n"
-        "except ImportError as error:\n    print(error)\n"
-    )
-    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=30)
-    assert "pip install 'sensos-auth[fastapi]'" in result.stdout

@@ -65,11 +65,11 @@ def test_good_token_with_the_scope_is_let_in(
 
 
 @on_every_service
-@pytest.mark.parametrize("identifier", sorted({attack.partition("-")[0] for attack in ATTACKS}))
-def test_c_d_e_h_no_bad_token_is_let_in(protected: ProtectedService, attacks: dict[str, str], identifier: str) -> None:
+@pytest.mark.parametrize("group", sorted({attack[0] for attack in ATTACKS}))
+def test_c_d_e_h_no_bad_token_is_let_in(protected: ProtectedService, attacks: dict[str, str], group: str) -> None:
     """Each gets the same 401, which says nothing of the cause."""
     for name, attack in attacks.items():
-        if name.partition("-")[0] == identifier:
+        if name[0] == group:
             try:
                 protected.refuses(f"Bearer {attack}", challenge=INVALID)
             except BaseException as failure:
