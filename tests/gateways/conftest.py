@@ -1,4 +1,4 @@
-"""One service, one API and one relay between gateway and service for all tests here; each gateway is started once."""
+"""One service, one API and one relay between gateway and service for all tests here; gateways run one at a time."""
 
 import subprocess
 from collections.abc import Iterator
@@ -64,6 +64,23 @@ def gateway(
     name: str = request.param
     if reason := why_not(name):
         pytest.skip(reason)
-    folder = tmp_path_factory.getbasetemp() / "running"
-    with running_gateway(name, folder / name, scene.surroundings) as running:
+    with running_gateway(name, tmp_path_factory.mktemp("running") / name, scene.surroundings) as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def token(scene: Scene) -> str:
+    """Return a good token, with the scopes devices:read and devices:write."""
+    return scene.service.token(scene.application)
+
+
+@pytest.fixture(scope="session")
+def other(scene: Scene) -> ExampleApplication:
+    """Return an application of another tenant, without scopes."""
+    return scene.service.new_application()
+
+
+@pytest.fixture(scope="session")
+def other_token(scene: Scene, other: ExampleApplication) -> str:
+    """Return its token."""
+    return scene.service.token(other)

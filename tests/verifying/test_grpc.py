@@ -213,6 +213,20 @@ def test_refusal_does_not_wait_for_messages(channel: Channel) -> None:
     assert code is grpc.StatusCode.UNAUTHENTICATED
 
 
+def test_callers_of_calls_do_not_mix(channel: Channel) -> None:
+    """Though threads and event loop serve many at once, and the same ones again."""
+    colleague = (("authorization", f"Bearer {KEY.token(client_id='app_colleague', sub='app_colleague')}"),)
+
+    def ask(number: int) -> None:
+        metadata, name = ((GOOD, APPLICATION), (colleague, "app_colleague"))[number % 2]
+        for method in KINDS:
+            assert set(_call(channel, method, metadata)) == {name.encode()}
+            assert _refused(channel, method)[0] is grpc.StatusCode.UNAUTHENTICATED
+
+    with ThreadPoolExecutor(6) as threads:
+        list(threads.map(ask, range(12)))
+
+
 def test_caller_is_known_when_a_client_goes_away(channel: Channel) -> None:
     """What a method clears up when its call ends early is done in the name of its caller."""
     call = channel.unary_stream("/fleet.v1.Fleet/Endless")(b"", metadata=GOOD, timeout=5)

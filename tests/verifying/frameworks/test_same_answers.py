@@ -4,6 +4,7 @@ import json
 import re
 import socket
 import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import cast
 
 import grpc
@@ -349,13 +350,17 @@ def test_h02_the_tenant_is_the_tokens(
 
 @on_every_service
 def test_own_callers_do_not_mix(protected: ProtectedService, issuer: RunningService, good: str) -> None:
-    """Who calls is asked anew for each request: nobody inherits the caller of the one before."""
+    """Who calls is asked anew for each request, also at once: nobody inherits the caller of another one."""
     other = issuer.new_application()
     bearer = f"Bearer {issuer.token(other)}"
-    for _ in range(3):
+
+    def ask(_: int) -> None:
         assert other.application_id.encode() not in protected.lets_in(good)
         assert other.application_id.encode() in protected.lets_in(bearer)
         protected.refuses()
+
+    with ThreadPoolExecutor(4) as threads:
+        list(threads.map(ask, range(8)))
 
 
 @on_every_http_service
