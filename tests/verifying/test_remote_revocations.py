@@ -49,6 +49,15 @@ def eventually(condition: Callable[[], bool], seconds: float = 5.0) -> float:
     return time.monotonic() - began
 
 
+def is_heard(revocations: RemoteRevocations) -> bool:
+    """Tell whether anything can be said of tokens."""
+    try:
+        revocations.generation()
+    except RevocationsUnavailable:
+        return False
+    return True
+
+
 class Clock:
     """A clock that a test can move on top of the real one."""
 
@@ -616,7 +625,7 @@ class TestProcesses:
     """Threads and forks."""
 
     def test_a_forked_process_follows_for_itself(self) -> None:
-        """The parent's thread does not come along; the child starts its own at first use, and asks all again."""
+        """The parent's thread does not come along; the child starts its own, and asks all again."""
         with serving_feed() as feed, following(feed) as revocations:
             revocations.wait_until_ready()
             feed.wait_for_polls(2)
@@ -625,6 +634,7 @@ class TestProcesses:
             child = os.fork()
             if child == 0:
                 try:
+                    revocations.wait_until_ready()
                     assert revocations.generation() > generation
                     os.write(sending, b"1")
                     eventually(lambda: revocations.voids(GOOD))
@@ -640,6 +650,40 @@ class TestProcesses:
                 os.close(receiving)
                 os.waitpid(child, 0)
             assert eventually(lambda: revocations.voids(GOOD)) < 1
+
+    @pytest.mark.parametrize("when_stale", ["accept", "refuse"])
+    def test_a_forked_process_says_nothing_of_what_its_parent_knew(self, when_stale: str) -> None:
+        """However long it was idle: what was revoked meanwhile is void at its first word."""
+        with serving_feed() as feed, following(feed, when_stale=when_stale) as revocations:
+            revocations.wait_until_ready()
+            feed.wait_for_polls(2)
+            released = threading.Event()
+
+            def hold_back(handler: BaseHTTPRequestHandler, poll: Poll) -> None:
+                released.wait(5)
+                send_page(handler, feed.page(poll.since))
+
+            feed.answer = hold_back
+            receiving, sending = os.pipe()
+            child = os.fork()
+            if child == 0:
+                try:
+                    with pytest.raises(RevocationsUnavailable):
+                        revocations.generation()
+                    os.write(sending, b"1")
+                    eventually(lambda: is_heard(revocations))
+                    os.write(sending, b"2" if revocations.voids(GOOD) else b"accepted")
+                finally:
+                    os._exit(0)
+            os.close(sending)
+            try:
+                assert os.read(receiving, 1) == b"1"
+                feed.revoke(TENANT, GOOD.tenant_id)
+                released.set()
+                assert os.read(receiving, 9) == b"2"
+            finally:
+                os.close(receiving)
+                os.waitpid(child, 0)
 
     def test_closed_ones_ask_no_more(self) -> None:
         """And keep what they know."""

@@ -44,7 +44,8 @@ class RemoteRevocations:
     After ``max_staleness`` seconds of that (5 or more), ``when_stale`` decides about all tokens: ``accept`` them, and
     report it in log and health, or ``refuse``, so that verification raises RevocationsUnavailable, which is answered
     with 503. Before the feed was first heard, nothing can be said of any token either: for the first ten seconds with
-    ``accept``, for as long as it takes with ``refuse``.
+    ``accept``, for as long as it takes with ``refuse``. A forked process begins to listen at once if its parent did,
+    and says nothing before its first poll has ended, or ten seconds are over.
 
     ``keys`` are those that tokens are verified with: they are fetched anew when one was revoked. With ``credentials``,
     of an application with the scope ``auth:verifier``, the issuer counts this verifier among those that a revocation
@@ -86,6 +87,7 @@ class RemoteRevocations:
         self._max_staleness = max_staleness
         self._refuses = when_stale == "refuse"
         self._may_refuse = True
+        self._is_forked_unheard = False
         self._began_at = clock()
         self._clock = clock
         self._now = now
@@ -119,7 +121,9 @@ class RemoteRevocations:
             is_heard = now - confirmed_at <= self._max_staleness
         else:
             is_heard = confirmed_at > -math.inf or now - self._began_at > _FIRST_HEARING
-            self._may_refuse = not is_heard
+            self._may_refuse = not is_heard or self._is_forked_unheard
+        if self._is_forked_unheard and now - self._began_at <= _FIRST_HEARING:
+            is_heard = False  # whatever the parent knew: that may have been long ago
         if not is_heard:
             raise RevocationsUnavailable("the revocation feed of the issuer has not been heard, or too long ago")
 
@@ -179,8 +183,12 @@ class RemoteRevocations:
         )
 
     def _after_fork(self) -> None:
+        was_followed = self._thread is not None
         self._have_no_thread()
         self._state.have_all_asked_again()
+        self._is_forked_unheard = self._may_refuse = True
+        if was_followed:
+            self._start()  # by the first request it has mostly heard all
 
     def _is_ready(self) -> bool:
         has_some = self._kept is not None and self._kept.confirmed_ago is not None
@@ -209,6 +217,7 @@ class RemoteRevocations:
             await self._follower.run()
 
     def _notify(self) -> None:
+        self._is_forked_unheard = False
         with self._arrived:
             self._arrived.notify_all()
 
