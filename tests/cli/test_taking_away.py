@@ -13,7 +13,7 @@ import pytest
 from sensos_auth.model.revocation import RevocationKind
 from sensos_auth.registry import open_registry
 from sensos_auth.registry.revocations import find_revocation, revocations_version
-from sensos_auth.registry.verifiers import VerifierReport, record_verifier
+from sensos_auth.registry.verifiers import VerifierReport, record_verifiers
 from tests.cli.command_line import CommandLine
 from tests.cli.test_tokens import issue
 
@@ -24,16 +24,17 @@ class Poller:
     def __init__(self, command_line: CommandLine) -> None:
         self._url = f"sqlite:///{command_line.registry_file}"
 
-    def report(self, *names: str, version: int | None = None, live: bool = True) -> None:
+    def report(
+        self, *names: str, version: int | None = None, live_for: int = 40_000, application_id: str = "app_a"
+    ) -> None:
         """Have the verifiers report that they hold the version, or all revocations there are."""
         registry = open_registry(self._url)
         now = time.time_ns() // 1_000_000
         with registry.view() as view:
             held = revocations_version(view) if version is None else version
-        report = VerifierReport("app_a", "", "ten_a", held, ("k1", "k2"), now, now + (40_000 if live else -1))
+        report = VerifierReport(application_id, "", "ten_a", held, ("k1", "k2"), now, now + live_for)
         with registry.observation() as view:
-            for name in names:
-                record_verifier(view, replace(report, name=name))
+            record_verifiers(view, [replace(report, name=name) for name in names])
         registry.close()
 
     @contextmanager
@@ -92,7 +93,7 @@ EVERYTHING = ["token", "secret", "application", "tenant", "key"]
 def test_what_is_taken_away_is_refused_by_all(command_line: CommandLine, poller: Poller, what: str) -> None:
     """With --wait, the command ends when the last live verifier has confirmed, and says how many that were."""
     arguments, kind, identifier = takes_away(command_line)[what]
-    poller.report("gone", version=0, live=False)
+    poller.report("gone", version=0, live_for=-1)
     with poller.polling("api-1", "api-2", "api-3"):
         result = command_line.run(*arguments, "--wait")
     assert result.exit_code == 0, result.output
@@ -124,6 +125,48 @@ def test_verifier_that_does_not_confirm_is_named(command_line: CommandLine, poll
     assert is_revoked(command_line, kind, identifier)
 
 
+def test_z74_verifier_that_goes_away_has_not_confirmed(command_line: CommandLine, poller: Poller) -> None:
+    """However long one waits: it may have ended, or be cut off and accept what was taken away. It is named."""
+    arguments, _, _ = takes_away(command_line)["application"]
+    poller.report("cut-off", version=5, live_for=400)
+    with poller.polling("quick"):
+        result = command_line.run(*arguments, "--wait", "--wait-timeout", "30")
+    assert result.exit_code == 1
+    last = result.stdout.splitlines()[-1]
+    assert last.startswith("refused by 1 of 2 verifiers after 0.")
+    assert last.endswith("; went away before confirming: cut-off (app_a)")
+
+
+def test_verifiers_that_lose_their_own_right_are_not_waited_for(command_line: CommandLine, poller: Poller) -> None:
+    """Whoever disables the application that verifiers report as: they have no token to confirm with."""
+    application_id = command_line.new_application()["applicationId"]
+    poller.report("own", application_id=application_id)
+    result = command_line.run("applications", "disable", application_id, "--wait")
+    assert (result.exit_code, result.stdout.splitlines()[-1]) == (
+        0,
+        "no verifier reports to the revocation feed, so none was waited for",
+    )
+
+
+def test_p10_many_names_hide_nobody(command_line: CommandLine, poller: Poller) -> None:
+    """An application that reports under a thousand names is named once, beside the verifier of another one."""
+    arguments, _, _ = takes_away(command_line)["application"]
+    poller.report(*(f"n{number:03}" for number in range(1000)), version=5)
+    poller.report("gate", version=5, application_id="app_b")
+    result = command_line.run(*arguments, "--wait", "--wait-timeout", "0")
+    assert result.stdout.splitlines()[-1] == (
+        "refused by 0 of 1001 verifiers after 0.0 s; "
+        "not confirmed by n000, n001, n002, n003, n004 and 995 more (app_a), gate (app_b)"
+    )
+
+
+def test_time_to_wait_is_a_number(command_line: CommandLine) -> None:
+    """Not nan, which no time ever reaches: nothing is revoked, wrong usage."""
+    result = command_line.run("tokens", "revoke", "--token-id", "x", "--wait", "--wait-timeout", "nan")
+    assert (result.exit_code, "not a number of seconds" in result.output) == (2, True)
+    assert not is_revoked(command_line, RevocationKind.TOKEN, "x")
+
+
 def test_programs_read_who_confirmed(command_line: CommandLine, poller: Poller) -> None:
     """In the member verifiers of the JSON; the sentence goes to standard error."""
     arguments, _, identifier = takes_away(command_line)["application"]
@@ -134,14 +177,15 @@ def test_programs_read_who_confirmed(command_line: CommandLine, poller: Poller) 
     assert document["applicationId"] == identifier
     assert document["state"] == "disabled"
     assert document["verifiers"].pop("seconds") < 1
-    assert document["verifiers"] == {"live": 1, "confirmed": 0, "behind": [{"name": "slow", "applicationId": "app_a"}]}
+    behind = [{"name": "slow", "applicationId": "app_a"}]
+    assert document["verifiers"] == {"live": 1, "confirmed": 0, "behind": behind, "gone": []}
     assert "refused by 0 of 1 verifiers" in result.stderr
 
 
 def test_no_live_verifier_is_no_failure(command_line: CommandLine, poller: Poller) -> None:
     """There is nobody to wait for, and the command says so."""
     arguments, _, _ = takes_away(command_line)["tenant"]
-    poller.report("gone", version=0, live=False)
+    poller.report("gone", version=0, live_for=-1)
     result = command_line.run(*arguments, "--wait")
     assert result.exit_code == 0
     assert result.stdout.endswith("no verifier reports to the revocation feed, so none was waited for\n")
@@ -172,7 +216,7 @@ def test_verifiers_are_listed(command_line: CommandLine, poller: Poller) -> None
     command_line.print_json("tokens", "revoke", "--token-id=x")
     poller.report("behind", version=5)
     poller.report("confirmed")
-    poller.report("gone", live=False)
+    poller.report("gone", live_for=-1)
     document = command_line.print_json("verifiers", "list", "--limit", "2")
     behind, confirmed = document["verifiers"]
     assert behind.pop("lastSeenAt").endswith("Z")
@@ -190,6 +234,8 @@ def test_verifiers_are_listed(command_line: CommandLine, poller: Poller) -> None
     rest = command_line.print_json("verifiers", "list", "--cursor", cursor)
     assert [(row["name"], row["live"]) for row in rest["verifiers"]] == [("gone", False)]
     assert rest["metadata"]["nextCursor"] is None
+    wrong = command_line.run("verifiers", "list", "--cursor", "app_a")
+    assert (wrong.exit_code, "application ID and a name" in wrong.output) == (2, True)
 
 
 def test_people_read_the_verifiers_in_a_table(command_line: CommandLine, poller: Poller) -> None:

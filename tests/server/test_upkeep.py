@@ -17,7 +17,7 @@ from sensos_auth.model.signing_key import PUBLISHED_BEFORE_SIGNING, SIGNS_FOR, S
 from sensos_auth.registry import Registry, open_registry
 from sensos_auth.registry.revocations import revoke_token
 from sensos_auth.registry.signing_keys import list_signing_keys
-from sensos_auth.registry.verifiers import VerifierReport, list_verifiers, record_verifier
+from sensos_auth.registry.verifiers import VerifierReport, list_verifiers, record_verifiers
 from sensos_auth.server import upkeep
 from sensos_auth.server.log_lines import configure_logging
 from sensos_auth.server.log_sink import LogSink
@@ -104,8 +104,7 @@ def test_n12_what_has_ended_is_cleaned_up(deployment: Deployment) -> None:
         revoke_token(change, "alive", expires_at=now + 120)
     report = VerifierReport("app_a", "alive", "ten_a", 1, (), now * 1000, now * 1000 + 10_000)
     with registry.observation() as view:
-        record_verifier(view, report)
-        record_verifier(view, replace(report, name="gone", live_until=(now - 4000) * 1000))
+        record_verifiers(view, [report, replace(report, name="gone", live_until=(now - 4000) * 1000)])
     assert deployment.run_upkeep(until_events=1, seconds=0.4) == []
     with registry.view() as view:
         assert list_verifiers(view) == [report]

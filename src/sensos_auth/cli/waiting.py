@@ -1,5 +1,6 @@
 """``--wait``: after something was taken away, until the last live verifier has heard of it, and how that is told."""
 
+import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -7,6 +8,7 @@ from typing import Any, TypeVar
 
 import click
 
+from sensos_auth.cli.naming_verifiers import name_verifiers
 from sensos_auth.cli.printing import print_json
 from sensos_auth.registry import Registry
 from sensos_auth.registry.transactions import unix_milliseconds
@@ -16,7 +18,6 @@ _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 _LOOKS_EVERY = 0.02  # seconds
 _LONGEST_WAIT = 3600.0
-_SHOWN = 20
 
 
 def wait_options(function: _Function) -> _Function:
@@ -24,6 +25,7 @@ def wait_options(function: _Function) -> _Function:
     timeout = click.option(
         "--wait-timeout",
         type=click.FloatRange(0, _LONGEST_WAIT),
+        callback=_a_number,
         default=10.0,
         show_default=True,
         metavar="SECONDS",
@@ -37,48 +39,71 @@ def wait_options(function: _Function) -> _Function:
     return wait(timeout(function))
 
 
+def _a_number(context: click.Context, option: click.Parameter, seconds: float) -> float:
+    if math.isnan(seconds):  # which no range excludes, and no waiting reaches
+        raise click.BadParameter("this is not a number of seconds", context, option)
+    return seconds
+
+
 @dataclass(frozen=True, slots=True)
 class Hearing:
-    """How many verifiers are live, which of them have not confirmed, and after how many seconds that was so."""
+    """How many verifiers were counted on, which of them have not confirmed, and after how many seconds that was so.
+
+    ``behind`` are live, ``gone`` went away before they confirmed: they may have ended, or be cut off and not know.
+    """
 
     live: int
     behind: list[VerifierReport]
+    gone: list[VerifierReport]
     seconds: float
+
+    @property
+    def confirmed(self) -> int:
+        """How many have confirmed."""
+        return self.live - len(self.behind) - len(self.gone)
 
     def in_words(self) -> str:
         """Return one sentence for people."""
         if not self.live:
             return "no verifier reports to the revocation feed, so none was waited for"
-        sentence = f"refused by {self.live - len(self.behind)} of {self.live} verifiers after {self.seconds:.1f} s"
+        sentence = f"refused by {self.confirmed} of {self.live} verifiers after {self.seconds:.1f} s"
         if self.behind:
-            names = ", ".join(f"{report.name} ({report.application_id})" for report in self.behind[:_SHOWN])
-            others = len(self.behind) - _SHOWN
-            sentence += f"; not confirmed by {names}" + (f" and {others} more" if others > 0 else "")
+            sentence += f"; not confirmed by {name_verifiers(self.behind)}"
+        if self.gone:
+            sentence += f"; went away before confirming: {name_verifiers(self.gone)}"
         return sentence
 
     def members(self) -> dict[str, object]:
         """Return the same for programs."""
         return {
             "live": self.live,
-            "confirmed": self.live - len(self.behind),
+            "confirmed": self.confirmed,
             "seconds": round(self.seconds, 3),
-            "behind": [{"name": report.name, "applicationId": report.application_id} for report in self.behind],
+            "behind": [_named(report) for report in self.behind],
+            "gone": [_named(report) for report in self.gone],
         }
+
+
+def _named(report: VerifierReport) -> dict[str, str]:
+    return {"name": report.name, "applicationId": report.application_id}
 
 
 def wait_for_verifiers(registry: Registry, version: int, timeout: float) -> Hearing:
     """Return as soon as every live verifier holds the registry version, or after ``timeout`` seconds.
 
-    A verifier that goes away meanwhile is waited for no longer than it counts as live.
+    A verifier that goes away meanwhile is waited for no longer than it counts as live. That is no confirmation.
     """
     started = time.monotonic()
+    last_words: dict[tuple[str, str], VerifierReport] = {}
     while True:
         with registry.view() as view:
-            live = live_verifiers(view, unix_milliseconds())
-        behind = [report for report in live if report.version < version]
+            live = {(each.application_id, each.name): each for each in live_verifiers(view, unix_milliseconds())}
+        last_words |= live
         seconds = time.monotonic() - started
+        behind = [report for report in live.values() if report.version < version]
         if not behind or seconds >= timeout:
-            return Hearing(len(live), behind, seconds)
+            gone = [report for who, report in last_words.items() if who not in live and report.version < version]
+            return Hearing(len(last_words), behind, gone, seconds)
         time.sleep(_LOOKS_EVERY)
 
 
@@ -100,5 +125,5 @@ def conclude(registry: Registry, done: Done, *, wait: bool, wait_timeout: float,
         print_json({**done.members} if hearing is None else {**done.members, "verifiers": hearing.members()})
     if hearing is not None:
         click.echo(hearing.in_words(), err=as_json)
-        if hearing.behind:
+        if hearing.confirmed < hearing.live:
             click.get_current_context().exit(1)

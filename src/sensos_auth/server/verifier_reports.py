@@ -11,7 +11,7 @@ import structlog
 
 from sensos_auth.model.errors import SensosAuthError
 from sensos_auth.registry import Registry
-from sensos_auth.registry.verifiers import VerifierReport, record_verifier
+from sensos_auth.registry.verifiers import VerifierReport, record_verifiers
 from sensos_auth.server.log_lines import described
 
 # Seconds between two writes, and after one that failed.
@@ -79,8 +79,7 @@ class VerifierReports:
             reports, self._reports = self._reports, {}
         if reports:
             with registry.observation() as view:
-                for report in reports.values():
-                    record_verifier(view, report)
+                record_verifiers(view, reports.values())
 
 
 def _tell(error: Exception) -> None:
