@@ -333,6 +333,7 @@ def test_a_forked_worker_hears_of_revocations(behind: Behind) -> None:
         child = os.fork()
         if child == 0:
             try:
+                verifier.wait_until_ready()
                 verifier.verify(token)
                 os.write(sending, b"1")
                 refused_after(verifier, token, 5)

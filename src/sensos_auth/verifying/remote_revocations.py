@@ -87,7 +87,7 @@ class RemoteRevocations:
         self._max_staleness = max_staleness
         self._refuses = when_stale == "refuse"
         self._may_refuse = True
-        self._is_forked_unheard = False
+        self._is_hearsay = False  # what is known comes from a parent process, and no poll has ended here yet
         self._began_at = clock()
         self._clock = clock
         self._now = now
@@ -121,9 +121,9 @@ class RemoteRevocations:
             is_heard = now - confirmed_at <= self._max_staleness
         else:
             is_heard = confirmed_at > -math.inf or now - self._began_at > _FIRST_HEARING
-            self._may_refuse = not is_heard or self._is_forked_unheard
-        if self._is_forked_unheard and now - self._began_at <= _FIRST_HEARING:
-            is_heard = False  # whatever the parent knew: that may have been long ago
+            self._may_refuse = not is_heard or self._is_hearsay
+        if self._is_hearsay and now - self._began_at <= _FIRST_HEARING:
+            is_heard = False  # it may have been long ago
         if not is_heard:
             raise RevocationsUnavailable("the revocation feed of the issuer has not been heard, or too long ago")
 
@@ -186,7 +186,7 @@ class RemoteRevocations:
         was_followed = self._thread is not None
         self._have_no_thread()
         self._state.have_all_asked_again()
-        self._is_forked_unheard = self._may_refuse = True
+        self._is_hearsay = self._may_refuse = True
         if was_followed:
             self._start()  # by the first request it has mostly heard all
 
@@ -217,7 +217,7 @@ class RemoteRevocations:
             await self._follower.run()
 
     def _notify(self) -> None:
-        self._is_forked_unheard = False
+        self._is_hearsay = False
         with self._arrived:
             self._arrived.notify_all()
 
