@@ -3,9 +3,11 @@
 import signal
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import apsw
+import pytest
 
 from sensos_auth.model.revocation import RevocationKind, subject_digest
 from sensos_auth.registry.applications import disable_application
@@ -16,6 +18,13 @@ from tests.server.test_revocations_endpoint import digests, held_poll, poll, rev
 UNAVAILABLE = {"error": "Service Unavailable", "message": "The service cannot answer right now: try again later"}
 
 
+@pytest.fixture(scope="module")
+def troubled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
+    """Return a service for troubles that pass."""
+    with running_service(tmp_path_factory.mktemp("troubled") / "data", at_once=True) as running:
+        yield running
+
+
 def _change_file(service: RunningService, *statements: str) -> None:
     connection = apsw.Connection(str(service.registry_file))
     for statement in statements:
@@ -23,23 +32,22 @@ def _change_file(service: RunningService, *statements: str) -> None:
     connection.close()
 
 
-def test_registry_out_of_reach_is_503_and_mends_itself(tmp_path: Path) -> None:
+def test_registry_out_of_reach_is_503_and_mends_itself(troubled: RunningService) -> None:
     """Also to who was waiting; with Retry-After, and a log line. Nothing is passed that can't be checked."""
-    with running_service(tmp_path / "data", at_once=True) as service:
-        token = service.token(service.new_application())
-        bearer = {"Authorization": f"Bearer {token}"}
-        assert service.client.get(ENDPOINT_PATH, headers=bearer).status_code == 200
-        with held_poll(service, version_of(service)) as connection:
-            _change_file(service, "ALTER TABLE clock RENAME COLUMN revocations_version TO away")
-            assert connection.recv(65_536).startswith(b"HTTP/1.1 503 ")
-        answer = poll(service)
-        assert (answer.status_code, answer.json()) == (503, UNAVAILABLE)
-        assert answer.headers["retry-after"] == "2"
-        assert service.client.get(ENDPOINT_PATH, headers=bearer).status_code == 503
-        service.wait_for_line(lambda line: line["event"] == "revocation feed failed")
-        _change_file(service, "ALTER TABLE clock RENAME COLUMN away TO revocations_version")
-        assert poll(service).status_code == 200
-        assert service.client.get(ENDPOINT_PATH, headers=bearer).status_code == 200
+    token = troubled.token(troubled.new_application())
+    bearer = {"Authorization": f"Bearer {token}"}
+    assert troubled.client.get(ENDPOINT_PATH, headers=bearer).status_code == 200
+    with held_poll(troubled, version_of(troubled)) as connection:
+        _change_file(troubled, "ALTER TABLE clock RENAME COLUMN revocations_version TO away")
+        assert connection.recv(65_536).startswith(b"HTTP/1.1 503 ")
+    answer = poll(troubled)
+    assert (answer.status_code, answer.json()) == (503, UNAVAILABLE)
+    assert answer.headers["retry-after"] == "2"
+    assert troubled.client.get(ENDPOINT_PATH, headers=bearer).status_code == 503
+    troubled.wait_for_line(lambda line: line["event"] == "revocation feed failed")
+    _change_file(troubled, "ALTER TABLE clock RENAME COLUMN away TO revocations_version")
+    assert poll(troubled).status_code == 200
+    assert troubled.client.get(ENDPOINT_PATH, headers=bearer).status_code == 200
 
 
 def test_z59_leaving_worker_lets_nobody_wait(tmp_path: Path) -> None:
@@ -112,28 +120,27 @@ def test_z09_registry_from_before_the_feed_gets_its_key_at_the_next_start(tmp_pa
         assert again.client.get("/v1/revocations/keys").content == keys
 
 
-def test_a_writer_who_holds_the_registry_delays_no_poll(tmp_path: Path) -> None:
+def test_a_writer_who_holds_the_registry_delays_no_poll(troubled: RunningService) -> None:
     """Reports of verifiers queue behind it, in a thread of their own; reading goes on."""
-    with running_service(tmp_path / "data", at_once=True) as service:
-        token = service.token(service.new_application(scope="auth:verifier"))
-        began = threading.Event()
-        end = threading.Event()
+    token = troubled.token(troubled.new_application(scope="auth:verifier"))
+    began = threading.Event()
+    end = threading.Event()
 
-        def hold() -> None:
-            connection = apsw.Connection(str(service.registry_file))
-            connection.execute("BEGIN IMMEDIATE")
-            began.set()
-            end.wait(5)
-            connection.execute("ROLLBACK")
-            connection.close()
+    def hold() -> None:
+        connection = apsw.Connection(str(troubled.registry_file))
+        connection.execute("BEGIN IMMEDIATE")
+        began.set()
+        end.wait(5)
+        connection.execute("ROLLBACK")
+        connection.close()
 
-        holder = threading.Thread(target=hold)
-        holder.start()
-        began.wait()
-        for _ in range(3):
-            started = time.monotonic()
-            assert poll(service, token, verifier="patient").status_code == 200
-            assert time.monotonic() - started < 0.5
-            time.sleep(0.15)
-        end.set()
-        holder.join()
+    holder = threading.Thread(target=hold)
+    holder.start()
+    began.wait()
+    for _ in range(3):
+        started = time.monotonic()
+        assert poll(troubled, token, verifier="patient").status_code == 200
+        assert time.monotonic() - started < 0.5
+        time.sleep(0.15)
+    end.set()
+    holder.join()

@@ -135,7 +135,7 @@ def test_z74_version_that_is_not_reached_is_answered_at_once(service: RunningSer
 
 
 def test_unchanged_page_is_not_sent_again(service: RunningService) -> None:
-    """The entity tag is the version: strong, quoted, and 304 to who has it; another one brings the page."""
+    """The entity tag is the version: weak, because asOf changes under it; 304 to who has it, else the page."""
     answer = poll(service)
     etag = answer.headers["etag"]
     assert etag == f'W/"{answer.json()["version"]}"'
@@ -339,6 +339,33 @@ def test_d24_own_verifier_refuses_what_was_revoked_at_once(service: RunningServi
     assert service.client.get(ENDPOINT_PATH, headers=bearer).status_code == 401
     fresh = service.token(application)
     assert service.client.get(ENDPOINT_PATH, headers={"Authorization": f"Bearer {fresh}"}).status_code == 200
+
+
+@pytest.mark.parametrize("act", [_disable, _disable_tenant, _revoke_secret], ids=["application", "tenant", "secret"])
+def test_d24_void_token_of_a_verifier_polls_no_more(
+    service: RunningService, act: Callable[[RunningService, ExampleApplication], int]
+) -> None:
+    """401 from the feed itself, from the gateways' endpoint and from the API at once; nothing is reported for it."""
+    application = service.new_application(scope="auth:verifier")
+    token = service.token(application)
+    bearer = {"Authorization": f"Bearer {token}"}
+    paths = (PATH, "/v1/verify", ENDPOINT_PATH)
+    assert [service.client.get(path, headers=bearer).status_code for path in paths] == [200, 200, 200]
+    act(service, application)
+    name = f"void-{application.application_id[-8:]}"
+    assert poll(service, token, since=0, wait=5, verifier=name).status_code == 401
+    assert [service.client.get(path, headers=bearer).status_code for path in paths] == [401, 401, 401]
+    assert poll(service).status_code == 200
+    poll(service, verifier_token(service), verifier=f"after-{name}")
+    wait_for(lambda: len(reports(service, f"after-{name}")) == 1)
+    assert reports(service, name) == []
+
+
+def test_n12_impossible_report_is_worth_nothing(service: RunningService) -> None:
+    """Who says it holds a version that the registry has not reached holds nothing, as far as anybody waits for it."""
+    poll(service, verifier_token(service), since=version_of(service) + 10**9, verifier="prophet")
+    wait_for(lambda: len(reports(service, "prophet")) == 1)
+    assert reports(service, "prophet")[0].version == 0
 
 
 def test_i07_own_verifier_tells_the_tokens_of_two_secrets_apart(service: RunningService) -> None:

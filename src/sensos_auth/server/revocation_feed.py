@@ -31,6 +31,8 @@ MOST_WAITING_WITH_TOKEN = 1_000
 MOST_WAITING_WITHOUT = 200
 # Polls that were not looked at yet, of either kind. A full page takes 20 ms, so this is where a flood ends.
 _MOST_ARRIVED = 1_000
+# After polls without a token were answered, so many times as long passes before the next of them are.
+_STRANGERS_PAUSE = 3.0
 # Bytes of pages kept in memory for as long as nothing changes, and within a second: a burst of readers signs once.
 _LARGEST_PAGES = 16_000_000
 
@@ -68,6 +70,7 @@ class RevocationFeed:
         self._pages_size = 0
         self._pages_are_of = (-1, -1)  # registry version, UTC seconds
         self._registry: Registry | None = None
+        self._strangers_from = 0.0  # on the monotonic clock
         self._may_wait = True
         self._has_ended = False
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -120,14 +123,14 @@ class RevocationFeed:
 
     def _let_in(self) -> None:
         """Take the polls that came, after a pause if there are none."""
-        pause = None
-        if self._waiting:
-            pause = _LOOKS_EVERY
-        if self._arrived[True] or self._arrived[False]:
-            pause = 0.0
+        pauses = [_LOOKS_EVERY] if self._waiting else []
+        if self._arrived[False]:
+            pauses.append(max(0.0, self._strangers_from - time.monotonic()))
+        if self._arrived[True]:
+            pauses.append(0.0)
         refused: list[_Poll] = []
         with suppress(queue.Empty):
-            poll = self._arriving.get(timeout=pause) if pause != 0.0 else self._arriving.get_nowait()
+            poll = self._arriving.get(timeout=min(pauses, default=None))
             while True:
                 if poll is not None:
                     arrived = self._arrived[poll.has_token]
@@ -137,7 +140,11 @@ class RevocationFeed:
             self._fail(refused, RegistryUnavailable("too many polls of the revocation feed at once"))
 
     def _look(self, view: View) -> None:
-        """Answer who has waited long enough, then who came: first with a token, and not for longer than a moment."""
+        """Answer who has waited long enough, then who came: first with a token, and not for longer than a moment.
+
+        Who came without a token gets a quarter of the thread's time: sixty full pages a second, which anybody can ask
+        for, would take half of the token rate.
+        """
         version, news = registry_version(view), revocations_version(view)
         room = {True: MOST_WAITING_WITH_TOKEN, False: MOST_WAITING_WITHOUT}
 
@@ -153,15 +160,22 @@ class RevocationFeed:
         kept = set(waiting)
         self._settle([(poll, self._page(view, version, poll.since)) for poll in here if poll not in kept])
         self._waiting = waiting
+        self._answer(view, version, self._arrived[True], must_wait)
+        began = time.monotonic()
+        if began >= self._strangers_from:
+            self._answer(view, version, self._arrived[False], must_wait)
+            ended = time.monotonic()
+            self._strangers_from = ended + _STRANGERS_PAUSE * (ended - began)
+
+    def _answer(self, view: View, version: int, arrived: deque[_Poll], must_wait: Callable[[_Poll], bool]) -> None:
         stop_at = time.monotonic() + _LOOKS_EVERY
-        for arrived in (self._arrived[True], self._arrived[False]):
-            while arrived and time.monotonic() < stop_at:
-                poll = arrived[0]
-                if not poll.is_gone and must_wait(poll):
-                    self._waiting.append(poll)
-                elif not poll.is_gone:
-                    self._settle([(poll, self._page(view, version, poll.since))])
-                arrived.popleft()
+        while arrived and time.monotonic() < stop_at:
+            poll = arrived[0]
+            if not poll.is_gone and must_wait(poll):
+                self._waiting.append(poll)
+            elif not poll.is_gone:
+                self._settle([(poll, self._page(view, version, poll.since))])
+            arrived.popleft()
 
     def _page(self, view: View, version: int, since: int) -> SignedPage:
         if self._pages_are_of != (version, view.now) or self._pages_size > _LARGEST_PAGES:
