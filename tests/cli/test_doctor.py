@@ -17,6 +17,7 @@ from sensos_auth.cli.checks.finding import Status
 from sensos_auth.registry import open_registry
 from sensos_auth.registry.tenants import create_tenant
 from tests.cli.command_line import CommandLine
+from tests.cli.polling import Poller
 
 DAY = 86_400
 
@@ -432,3 +433,15 @@ def test_confidential_settings_are_not_printed(command_line: CommandLine) -> Non
     assert key not in command_line.run("doctor").output
     command_line.environment["SENSOS_AUTH_MASTER_KEY"] = key + "x"
     assert key not in command_line.run("doctor").output
+
+
+def test_f12_verifiers_without_the_next_key_are_named(command_line: CommandLine) -> None:
+    """A quarter of an hour after it was published: a warning that says when they will refuse its tokens."""
+    kid = command_line.print_json("keys", "rotate")["kid"]
+    poller = Poller(command_line)
+    poller.report("late")
+    poller.report("ready", kids=(kid,))
+    assert "verifiers" not in findings(command_line)
+    command_line.change_registry("UPDATE signing_keys SET created_at = created_at - 1000")
+    status, message = findings(command_line)["verifiers"]
+    assert (status, message.startswith(f"late (app_a): without the key {kid}, which signs in")) == ("warning", True)

@@ -3,6 +3,7 @@ from joserfc.jwk import ECKey, OKPKey, RSAKey
 
 from sensos_auth.model.signing_key import PUBLISHED_AFTER_SIGNING, PUBLISHED_BEFORE_SIGNING
 from tests.cli.command_line import CommandLine
+from tests.cli.polling import Poller
 
 HOUR = 3600
 
@@ -69,6 +70,22 @@ def test_rotate_immediately_signs_now_and_says_what_it_costs(command_line: Comma
         assert "300 s" in words
         assert "fetched" in words
         assert "refuse" in words
+
+
+def test_rotate_immediately_names_who_does_not_hold_the_key(command_line: CommandLine) -> None:
+    """Live verifiers that say which keys they hold, before the cost is told; programs read them too."""
+    command_line.run("keys", "rotate")
+    upcoming = command_line.print_json("keys", "rotate")["kid"]
+    poller = Poller(command_line)
+    poller.report("gate-1", "gate-2")
+    poller.report("gone", live_for=-1)
+    poller.report("ready", kids=("k1", upcoming))
+    poller.report("silent", kids=())
+    output = command_line.run("keys", "rotate", "--immediately").stdout
+    assert "Live verifiers that do not hold it: gate-1, gate-2 (app_a).\nThe key signs now." in output
+    document = command_line.print_json("keys", "rotate", "--immediately")
+    assert [each["name"] for each in document["verifiersWithoutKey"]] == ["gate-1", "gate-2", "ready"]
+    assert "verifiersWithoutKey" not in command_line.print_json("keys", "rotate")
 
 
 def test_list_follows_a_key_from_state_to_state(command_line: CommandLine) -> None:

@@ -10,9 +10,11 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from sensos_auth.issuing.key_rotation import keep_keys_current, revoke, rotate
 from sensos_auth.issuing.keyring import Keyring
+from sensos_auth.issuing.takeover import put_takeover_off
 from sensos_auth.model.errors import Conflict
 from sensos_auth.model.signing_key import KeyState, SigningKey, active_key
 from sensos_auth.registry.signing_keys import list_signing_keys
+from sensos_auth.registry.verifiers import VerifierReport, record_verifiers
 from tests.issuing.deployment import MASTER_KEY
 from tests.registries import Clock, Place
 
@@ -20,7 +22,7 @@ _D = 86_400
 
 
 class Rotation(RuleBasedStateMachine):
-    """Rotate, rotate immediately, revoke and let time pass, in any order."""
+    """Rotate, rotate immediately, put a takeover off, revoke and let time pass, in any order."""
 
     def __init__(self) -> None:
         """Begin with the first key."""
@@ -45,6 +47,15 @@ class Rotation(RuleBasedStateMachine):
     def keep(self) -> None:
         """What each worker does by itself."""
         keep_keys_current(self.registry, MASTER_KEY, "ES256")
+
+    @rule(live_for=st.sampled_from([20, 2 * _D]))
+    def put_off(self, live_for: int) -> None:
+        """What each worker does by itself, where a verifier says that it holds none of these keys."""
+        now = self.clock.milliseconds
+        report = VerifierReport("app_a", "late", "ten_a", 0, ("another",), now, now + live_for * 1000)
+        with self.registry.observation() as view:
+            record_verifiers(view, [report])
+        put_takeover_off(self.registry)
 
     @rule()
     def rotate(self) -> None:
@@ -72,7 +83,7 @@ class Rotation(RuleBasedStateMachine):
         key = data.draw(st.sampled_from([key for key in self.keys() if key.revoked_at is None]))
         revoke(self.registry, MASTER_KEY, "ES256", key.kid, actor="me")
 
-    @rule(seconds=st.sampled_from([1, 3600, _D, 2 * _D - 1, 2 * _D, 28 * _D, 30 * _D, 400 * _D]))
+    @rule(seconds=st.sampled_from([1, 3600, _D, 2 * _D - 60, 2 * _D - 1, 2 * _D, 28 * _D, 30 * _D, 400 * _D]))
     def let_time_pass(self, seconds: int) -> None:
         """From a second to a year, with nobody there."""
         self.clock.advance(seconds)

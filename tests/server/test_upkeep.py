@@ -87,6 +87,24 @@ def test_f12_next_key_is_published_in_time(deployment: Deployment) -> None:
     assert len(deployment.keys()) == 2
 
 
+def test_f12_takeover_that_waits_for_verifiers_is_logged(deployment: Deployment) -> None:
+    """How many, not which: their names are what clients sent."""
+    deployment.begin(SIGNS_FOR - 60)
+    registry = open_registry(deployment._url)
+    earlier = Registry(registry.database, lambda: (int(time.time()) - PUBLISHED_BEFORE_SIGNING + 60) * 1000)
+    upcoming = keep_keys_current(earlier, obtain_master_key(earlier, deployment.environment), "ES256")
+    now = int(time.time() * 1000)
+    with registry.observation() as view:
+        record_verifiers(view, [VerifierReport("app_a", "late", "ten_a", 0, ("k1",), now, now + 40_000)])
+    registry.close()
+    assert upcoming is not None
+    (line,) = deployment.run_upkeep(until_events=1)
+    assert (line["event"], line["level"], line["kid"]) == ("signing key waits for verifiers", "warning", upcoming.kid)
+    assert (line["verifiers"], line["signs_from"]) == (1, deployment.keys()[1].signs_from)
+    assert line["signs_from"] > upcoming.signs_from
+    assert "late" not in str(line)
+
+
 def test_nothing_is_due(deployment: Deployment) -> None:
     """Then nothing is made, and nothing is logged."""
     deployment.begin(SIGNS_FOR - PUBLISHED_BEFORE_SIGNING - 600)

@@ -5,6 +5,7 @@ import sys
 
 import click
 
+from sensos_auth.cli.naming_verifiers import name_verifiers, named_in_json
 from sensos_auth.cli.opening import actor, opened_registry, registry_view
 from sensos_auth.cli.paging import cut_page, page_options
 from sensos_auth.cli.parameters import IDENTIFIER, example, json_option
@@ -17,6 +18,8 @@ from sensos_auth.model.errors import NotFound
 from sensos_auth.model.signing_key import PUBLISHED_AFTER_SIGNING, KeyState, SigningKey, active_key
 from sensos_auth.registry.revocations import revocations_version
 from sensos_auth.registry.signing_keys import list_signing_keys
+from sensos_auth.registry.transactions import unix_milliseconds
+from sensos_auth.registry.verifiers import verifiers_without_key
 
 _JWKS_MAX_AGE = "300 s"
 
@@ -51,6 +54,8 @@ def list_command(*, cursor: str | None, limit: int, as_json: bool) -> None:
 def rotate(*, immediately: bool, as_json: bool) -> None:
     """Let the next signing key take over: in 48 hours, by when every verifier knows it.
 
+    While a live verifier that reports its keys lacks this one, it waits: for 24 hours more at most.
+
     With --immediately it signs at once. The cost: a verifier that has not fetched the new key refuses its tokens
     until it has, which takes up to 300 s (the max-age of the JWKS), unless it fetches at an unknown key ID. Tokens
     of the key before stay good; to end them, use `keys revoke`.
@@ -60,12 +65,16 @@ def rotate(*, immediately: bool, as_json: bool) -> None:
         key = key_rotation.rotate(registry, master_key, algorithm, actor=actor(), immediately=immediately)
         with registry.view() as view:
             now = view.now
+            lacking = verifiers_without_key(view, key.kid, unix_milliseconds())
     if as_json:
-        print_json(_members(key, now))
+        without = {"verifiersWithoutKey": named_in_json(lacking)} if immediately else {}
+        print_json({**_members(key, now), **without})
         return
     print_thing(_row(key, now), as_json=False)
     click.echo()
     if immediately:
+        if lacking:
+            click.echo(f"Live verifiers that do not hold it: {name_verifiers(lacking)}.")
         click.echo(
             "The key signs now. Verifiers that have not fetched it yet refuse its tokens until they have: up to "
             f"{_JWKS_MAX_AGE} (the max-age of the JWKS), or until they fetch at an unknown key ID."

@@ -1,4 +1,4 @@
-"""How verifiers are named to people: by application, so that one with many names hides no other's."""
+"""How verifiers are named: to people by application, so that one with many names hides no other's."""
 
 from collections import defaultdict
 from collections.abc import Iterable
@@ -17,6 +17,11 @@ def name_verifiers(reports: Iterable[VerifierReport]) -> str:
     told = [f"{_some(of_one)} ({application_id})" for application_id, of_one in list(names.items())[:_APPLICATIONS]]
     others = len(names) - _APPLICATIONS
     return ", ".join(told) + (f" and those of {others} more applications" if others > 0 else "")
+
+
+def named_in_json(reports: Iterable[VerifierReport]) -> list[dict[str, str]]:
+    """Return all of them, for programs."""
+    return [{"name": report.name, "applicationId": report.application_id} for report in reports]
 
 
 def _some(names: list[str]) -> str:

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import click
 
-from sensos_auth.cli.naming_verifiers import name_verifiers
+from sensos_auth.cli.naming_verifiers import name_verifiers, named_in_json
 from sensos_auth.cli.printing import print_json
 from sensos_auth.registry import Registry
 from sensos_auth.registry.transactions import unix_milliseconds
@@ -79,13 +79,9 @@ class Hearing:
             "live": self.live,
             "confirmed": self.confirmed,
             "seconds": round(self.seconds, 3),
-            "behind": [_named(report) for report in self.behind],
-            "gone": [_named(report) for report in self.gone],
+            "behind": named_in_json(self.behind),
+            "gone": named_in_json(self.gone),
         }
-
-
-def _named(report: VerifierReport) -> dict[str, str]:
-    return {"name": report.name, "applicationId": report.application_id}
 
 
 def wait_for_verifiers(registry: Registry, version: int, timeout: float) -> Hearing:

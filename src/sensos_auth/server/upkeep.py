@@ -11,6 +11,7 @@ import structlog
 
 from sensos_auth.issuing.configuration import obtain_master_key, signing_algorithm
 from sensos_auth.issuing.key_rotation import keep_keys_current
+from sensos_auth.issuing.takeover import put_takeover_off
 from sensos_auth.model.errors import SensosAuthError
 from sensos_auth.registry import Registry, open_registry
 from sensos_auth.registry.location import database_url
@@ -67,6 +68,14 @@ class Upkeep:
         key = keep_keys_current(registry, master_key, signing_algorithm(self._environment))
         if key is not None:
             structlog.get_logger().info("signing key published", kid=key.kid, signs_from=key.signs_from)
+        put_off = put_takeover_off(registry)
+        if put_off is not None:  # how many verifiers, not which: their names are what clients sent
+            structlog.get_logger().warning(
+                "signing key waits for verifiers",
+                kid=put_off.kid,
+                signs_from=put_off.signs_from,
+                verifiers=len(put_off.verifiers),
+            )
 
 
 def _clean_up(registry: Registry) -> None:

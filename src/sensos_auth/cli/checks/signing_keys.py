@@ -3,20 +3,25 @@
 from collections.abc import Iterator, Mapping
 
 from sensos_auth.cli.checks.finding import Finding, ok, warning, wrong
+from sensos_auth.cli.naming_verifiers import name_verifiers
 from sensos_auth.cli.printing import in_words
 from sensos_auth.issuing.configuration import master_key_file
 from sensos_auth.issuing.master_key import MasterKey, parse_master_key, read_master_key
+from sensos_auth.issuing.takeover import WAITS_AT_MOST
 from sensos_auth.model.errors import ConfigurationError
-from sensos_auth.model.signing_key import SIGNS_FOR, SigningKey, active_key, rotation_due
+from sensos_auth.model.signing_key import SIGNS_FOR, KeyState, SigningKey, active_key, rotation_due
 from sensos_auth.registry import View
 from sensos_auth.registry.feed_keys import list_feed_keys
 from sensos_auth.registry.signing_keys import list_signing_keys, sealed_private_key
+from sensos_auth.registry.verifiers import verifiers_without_key
 
+# Seconds: three times the max-age of the JWKS.
+_FETCHED_WITHIN = 900
 _VARIABLE = "SENSOS_AUTH_MASTER_KEY"
 
 
 def check_signing_keys(view: View, environment: Mapping[str, str]) -> Iterator[Finding]:
-    """Look at the master key, the active signing key and the rotation."""
+    """Look at the master key, the active signing key, the rotation, and who does not know the next key."""
     keys = list_signing_keys(view)
     yield _master_key(view, keys, environment)
     if not keys:
@@ -38,6 +43,20 @@ def check_signing_keys(view: View, environment: Mapping[str, str]) -> Iterator[F
         )
     else:
         yield ok("rotation", "on schedule")
+    yield from _verifiers(view, keys)
+
+
+def _verifiers(view: View, keys: list[SigningKey]) -> Iterator[Finding]:
+    for key in keys:
+        if key.state(view.now) is KeyState.UPCOMING and view.now - key.created_at > _FETCHED_WITHIN:
+            lacking = verifiers_without_key(view, key.kid, view.now * 1000)
+            if lacking:
+                yield warning(
+                    "verifiers",
+                    f"{name_verifiers(lacking)}: without the key {key.kid}, which signs in "
+                    f"{in_words(key.signs_from - view.now)}. Let them fetch the JWKS, or start them anew: a takeover "
+                    f"waits for {in_words(WAITS_AT_MOST)} at most, and then they refuse its tokens",
+                )
 
 
 def _master_key(view: View, keys: list[SigningKey], environment: Mapping[str, str]) -> Finding:
