@@ -85,7 +85,7 @@ requirements: ## Compile requirements/*.txt anew, with the newest versions that 
 .PHONY: clean
 clean: ## Remove .venv, build products and caches
 	rm -rf $(VENV) build dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
-	find src tests benchmarks -name __pycache__ -prune -exec rm -rf {} + 2>/dev/null || true
+	find src tests benchmarks examples -name __pycache__ -prune -exec rm -rf {} + 2>/dev/null || true
 
 # What the gateway tests run, from Debian's packages, unpacked in build/: nothing is installed, no service is started, and
 # root is not needed. Only what the machine lacks is fetched. Where apt-get can't, those tests say that they did not run.
