@@ -30,6 +30,7 @@ from tests.registries import START, Clock
 
 ISSUER = "https://auth.example"
 TOKEN = RevocationKind.TOKEN
+DAY = 86_400
 
 
 def page(registry: Registry, since: int = 0, limit: int = 10_000) -> RevocationPage:
@@ -81,13 +82,20 @@ def test_token_is_kept_until_it_has_expired_everywhere(registry: Registry) -> No
 
 
 def test_token_id_alone_is_kept_as_long_as_any_token_lives(registry: Registry) -> None:
-    """Who has no more than a log line doesn't know when it expires; and no token lives longer, whatever it says."""
+    """Who has no more than a log line doesn't know when it expires."""
     revoke(registry, "abc")
-    revoke(registry, "forever", expires_at=START + 10**9)
-    for token_id in ("abc", "forever"):
+    revocation = found(registry, TOKEN, "abc")
+    assert revocation is not None
+    assert revocation.ends_at == START + TOKENS_LIVE_FOR
+
+
+def test_z54_token_of_a_clock_that_ran_ahead_stays_void_until_it_expires(registry: Registry) -> None:
+    """Though no token that is issued now lives so long; and a week is the end, whatever it says."""
+    for token_id, lives, ends in (("ahead", 2 * DAY, 2 * DAY + 60), ("forever", 10**9, 7 * DAY)):
+        revoke(registry, token_id, expires_at=START + lives)
         revocation = found(registry, TOKEN, token_id)
         assert revocation is not None
-        assert revocation.ends_at == START + TOKENS_LIVE_FOR
+        assert revocation.ends_at == START + ends
 
 
 @pytest.mark.parametrize("token_id", ["", "a" * 65, "a b", "a\nb", "é"])
@@ -246,13 +254,24 @@ def test_z74_version_from_the_future_is_answered(registry: Registry) -> None:
     )
 
 
+def test_z54_clock_that_runs_ahead_for_a_while_makes_nothing_good_again(registry: Registry, clock: Clock) -> None:
+    """Entries that seem to have ended are not cleaned up for a day."""
+    revoke(registry, "abc", expires_at=START + 600)
+    clock.advance(DAY)
+    purge_ended_revocations(registry)
+    clock.advance(-DAY)
+    assert found(registry, TOKEN, "abc") is not None
+    assert digests(page(registry)) == {subject_digest(TOKEN, "abc")}
+
+
 def test_ended_entries_are_told_no_more_and_purged(registry: Registry, clock: Clock) -> None:
-    """Cleaning up is no change: it has no version and no audit event."""
+    """Cleaning up comes a day later and is no change: it has no version and no audit event."""
     revoke(registry, "short", expires_at=START + 60)
-    revoke(registry, "long", expires_at=START + 600)
+    revoke(registry, "long", expires_at=START + DAY + 600)
     clock.advance(121)
     assert digests(page(registry)) == {subject_digest(TOKEN, "long")}
     assert found(registry, TOKEN, "short") is None
+    clock.advance(DAY)
     with registry.view() as view:
         before = registry_version(view), revocations_version(view), list_events(view)
     purge_ended_revocations(registry)
@@ -268,7 +287,7 @@ def test_many_ended_entries_are_purged_bit_by_bit(
     """All of them in the end."""
     monkeypatch.setattr(revocations, "_PURGED_TOGETHER", 3)
     revoke(registry, *(f"t{number}" for number in range(10)), expires_at=START)
-    clock.advance(61)
+    clock.advance(DAY + 61)
     purge_ended_revocations(registry)
     with registry.view() as view:
         assert list(view.statements.revocations_between(view.connection, since=0, until=1 << 62, now=0)) == []

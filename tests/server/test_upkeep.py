@@ -118,7 +118,7 @@ def test_n12_what_has_ended_is_cleaned_up(deployment: Deployment) -> None:
     registry = open_registry(deployment._url)
     now = int(time.time())
     with registry.change("test") as change:
-        revoke_token(change, "ended", expires_at=now - 120)
+        revoke_token(change, "ended", expires_at=now - 90_000)
         revoke_token(change, "alive", expires_at=now + 120)
     report = VerifierReport("app_a", "alive", "ten_a", 1, (), now * 1000, now * 1000 + 10_000)
     with registry.observation() as view:

@@ -18,7 +18,11 @@ from sensos_auth.registry.transactions import Change, Registry, View
 PAGE_LIMIT = 10_000
 _LONGEST_TOKEN_ID = 64
 _ROUNDED_TO = 60
+# Seconds. Longer than any token lives: the clock may have been ahead when it was issued, and set back since.
+_EXPIRES_WITHIN = 7 * 86_400
 _PURGED_TOGETHER = 10_000
+# Seconds. Told no more, but not gone: a clock that runs ahead for a while must not make anything good again.
+_KEPT_AFTER_END = 86_400
 
 
 def revoke_token(
@@ -36,8 +40,9 @@ def revoke_token(
     """
     if not 0 < len(token_id) <= _LONGEST_TOKEN_ID or not all("!" <= character <= "~" for character in token_id):
         raise InvalidInput(f"a token ID has 1 to {_LONGEST_TOKEN_ID} printable characters without spaces")
-    longest = change.now + TOKENS_LIVE_FOR
-    ends_at = longest if expires_at is None else min(longest, expires_at + _ROUNDED_TO)
+    ends_at = change.now + TOKENS_LIVE_FOR
+    if expires_at is not None:
+        ends_at = min(expires_at + _ROUNDED_TO, change.now + _EXPIRES_WITHIN)
     _write(change, RevocationKind.TOKEN, token_id, void_before=None, ends_at=ends_at)
     change.record("token.revoked", token_id, tenant_id=tenant_id, application_id=application_id, ends_at=ends_at)
 
@@ -137,15 +142,16 @@ def revocation_page(view: View, issuer: str, since: int, limit: int = PAGE_LIMIT
 
 
 def purge_ended_revocations(registry: Registry) -> None:
-    """Forget the entries whose tokens have all expired. Raises RegistryUnavailable.
+    """Forget the entries whose tokens expired a day ago. Raises RegistryUnavailable.
 
     Some at a time, so that other writers get their turn.
     """
-    while _has_ended(registry):
+    while _has_to_purge(registry):
         with registry.observation() as view:
-            view.statements.purge_revocations(view.connection, now=view.now, limit=_PURGED_TOGETHER)
+            before = view.now - _KEPT_AFTER_END
+            view.statements.purge_revocations(view.connection, before=before, limit=_PURGED_TOGETHER)
 
 
-def _has_ended(registry: Registry) -> bool:
+def _has_to_purge(registry: Registry) -> bool:
     with registry.view() as view:
-        return bool(view.statements.has_ended_revocations(view.connection, now=view.now))
+        return bool(view.statements.has_revocations_to_purge(view.connection, before=view.now - _KEPT_AFTER_END))

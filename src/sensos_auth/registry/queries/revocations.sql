@@ -29,12 +29,12 @@ ORDER BY version;
 -- name: revocation(kind, digest)^
 SELECT void_before, ends_at FROM revocations WHERE kind = :kind AND digest = :digest;
 
--- name: has_ended_revocations(now)$
-SELECT EXISTS (SELECT 1 FROM revocations WHERE ends_at <= :now);
+-- name: has_revocations_to_purge(before)$
+SELECT EXISTS (SELECT 1 FROM revocations WHERE ends_at <= :before);
 
--- name: purge_revocations(now, limit)!
+-- name: purge_revocations(before, limit)!
 DELETE FROM revocations
-WHERE (kind, digest) IN (SELECT kind, digest FROM revocations WHERE ends_at <= :now LIMIT :limit);
+WHERE (kind, digest) IN (SELECT kind, digest FROM revocations WHERE ends_at <= :before LIMIT :limit);
 
 -- name: revocations_of_token(token, credential, application, tenant, signing_key)
 -- All that is said of one token: five look-ups in the primary key.
