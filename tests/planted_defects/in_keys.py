@@ -29,6 +29,12 @@ DEFECTS: list[Defect] = [
     _jwks.defect("F03 1 024 bits are enough", "_RSA_BITS = range(2048, 8193)", "_RSA_BITS = range(1024, 8193)"),
     _jwks.defect("F03 any exponent will do", "range(65537, 1 << 256, 2)", "range(1, 1 << 256)"),
     _jwks.defect("F03 factored keys verify", " or is_roca_modulus(modulus)", "", "verifying/test_roca.py"),
+    _jwks.defect(
+        "D12 keys under which anybody signs verify",
+        " if not is_small_order(decode_base64url(x))",
+        "",
+        "verifying/test_small_order.py",
+    ),
     _roca.defect("F03 the fingerprint is never there", "return all(", "return False and all("),
     _held.defect(
         "F06 a failed fetch clears the keys",

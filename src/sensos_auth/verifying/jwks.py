@@ -13,6 +13,7 @@ from sensos_auth.verifying.keys import VerificationKey
 from sensos_auth.verifying.profile import Profile
 from sensos_auth.verifying.roca import is_roca_modulus
 from sensos_auth.verifying.sensos_profile import SENSOS
+from sensos_auth.verifying.small_order import is_small_order
 from sensos_auth.verifying.strict_json import parse_object
 
 LARGEST_JWKS = 256 * 1024
@@ -113,7 +114,7 @@ def _public_key(jwk: dict[str, object]) -> Key | None:
     match jwk:
         case {"kty": "EC", "crv": str(crv), "x": str(x), "y": str(y)}:
             return ECKey.import_key({"kty": "EC", "crv": crv, "x": x, "y": y})
-        case {"kty": "OKP", "crv": "Ed25519", "x": str(x)}:
+        case {"kty": "OKP", "crv": "Ed25519", "x": str(x)} if not is_small_order(decode_base64url(x)):
             return OKPKey.import_key({"kty": "OKP", "crv": "Ed25519", "x": x})
         case {"kty": "RSA", "n": str(n), "e": str(e)}:
             return _strong_rsa_key(n, e)
