@@ -98,6 +98,7 @@ def _insert_applications(change: Change, tenants: list[str], numbers: range) -> 
                 "name": "An application of the benchmark",
                 "scope": "readings:read readings:write",
                 "lifetime": None,
+                "audience": None,
                 "created_at": change.now,
                 "created_version": change.version,
             }
@@ -107,6 +108,7 @@ def _insert_applications(change: Change, tenants: list[str], numbers: range) -> 
                 "digest": digest(secret),
                 "secret_id": new_secret_id(),
                 "application_id": application_id,
+                "label": "",
                 "created_at": change.now,
                 "created_version": change.version,
                 "expires_at": None,

@@ -109,4 +109,16 @@ def test_a24_usual_mistakes_are_typing_errors(spoil) -> None:  # type: ignore[no
 )
 def test_a26_state_at_second_100(expires_at: int | None, revoked_at: int | None, state: str) -> None:
     """The second at which a secret expires is the first at which it no longer works."""
-    assert Secret("sec_x", "app_x", 0, expires_at, revoked_at).state(100) == state
+    secret = Secret(
+        secret_id="sec_x",
+        application_id="app_x",
+        tenant_id="ten_x",
+        label="",
+        created_at=0,
+        expires_at=expires_at,
+        revoked_at=revoked_at,
+        retire_unused_for=None,
+        retire_unused_from=None,
+        changed_version=1,
+    )
+    assert secret.state(100) == state

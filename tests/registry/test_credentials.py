@@ -28,6 +28,7 @@ def _fill(registry: Registry, *, lifetime: int | None = None) -> tuple[str, Cred
         withdrawn_at=None,
         scope="read write",
         lifetime=lifetime or 700,
+        audience=None,
         version=change.version,
         signing_keys_version=0,
     )

@@ -65,12 +65,13 @@ def test_z51_registry_of_the_first_schema_is_brought_up_to_date(place: Place) ->
     first, *_ = known_migrations()
     database = place.connect()
     migrate(database, START, [first])
-    statements = load_statements(database.driver)
+    version = START * 1000
     with database.write() as connection:
-        version = statements.advance_clock(connection, now_ms=START * 1000)
-        statements.insert_tenant(
-            connection, tenant_id=_TENANT, name="kept", lifetime=None, created_at=START, created_version=version
+        script = (
+            "UPDATE clock SET version = {version}; "
+            "INSERT INTO tenants VALUES ({tenant}, 'kept', NULL, {at}, {version}, NULL)"
         )
+        database.run_script(connection, script.format(version=version, tenant=f"'{_TENANT}'", at=START))
     registry = place.open()
     with registry.view() as view:
         assert [tenant.name for tenant in list_tenants(view)] == ["kept"]

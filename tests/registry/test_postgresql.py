@@ -74,6 +74,7 @@ def test_foreign_keys_hold(postgresql: Place) -> None:
             name="x",
             scope="",
             lifetime=None,
+            audience=None,
             created_at=1,
             created_version=1,
         )

@@ -292,6 +292,7 @@ def test_foreign_keys_hold(sqlite_registry: Registry) -> None:
             name="x",
             scope="",
             lifetime=None,
+            audience=None,
             created_at=1,
             created_version=1,
         )

@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 
 from sensos_auth.issuing.issuer import TokenSettings
 from sensos_auth.issuing.master_key import MasterKey, make_master_key, parse_master_key, read_master_key
+from sensos_auth.model.audience import checked_audience
 from sensos_auth.model.errors import ConfigurationError, InvalidInput
 from sensos_auth.model.lifetime import DEFAULT_LIFETIME, LONGEST_LIFETIME, checked_lifetime
 from sensos_auth.model.signing_key import Algorithm, checked_algorithm
@@ -16,22 +17,21 @@ from sensos_auth.registry.signing_keys import list_signing_keys, sealed_private_
 
 DEFAULT_ISSUER = "http://127.0.0.1:8000"
 DEFAULT_AUDIENCE = "sensos-api"
-_LONGEST_NAME = 512
+_LONGEST_ISSUER = 512
 
 
 def token_settings(environment: Mapping[str, str]) -> TokenSettings:
     """Return ``SENSOS_AUTH_ISSUER``, ``…_AUDIENCE`` and ``…_TOKEN_LIFETIME`` (seconds); raises ConfigurationError."""
     issuer = environment.get("SENSOS_AUTH_ISSUER", DEFAULT_ISSUER)
-    if len(issuer) > _LONGEST_NAME or not _is_issuer(issuer):
+    if len(issuer) > _LONGEST_ISSUER or not _is_issuer(issuer):
         raise ConfigurationError(
             "SENSOS_AUTH_ISSUER must be an http(s) URL without user, query and fragment (RFC 8414 section 2), of at "
-            f"most {_LONGEST_NAME} characters"
+            f"most {_LONGEST_ISSUER} characters"
         )
-    audience = environment.get("SENSOS_AUTH_AUDIENCE", DEFAULT_AUDIENCE)
-    if not audience.strip() or len(audience) > _LONGEST_NAME or not audience.isprintable():
-        raise ConfigurationError(
-            f"SENSOS_AUTH_AUDIENCE must be the name of your API, of 1 to {_LONGEST_NAME} printable characters"
-        )
+    try:
+        audience = checked_audience(environment.get("SENSOS_AUTH_AUDIENCE", DEFAULT_AUDIENCE))
+    except InvalidInput as error:
+        raise ConfigurationError(f"SENSOS_AUTH_AUDIENCE: {error}") from None
     text = environment.get("SENSOS_AUTH_TOKEN_LIFETIME", str(DEFAULT_LIFETIME))
     try:
         lifetime = checked_lifetime(int(text))

@@ -15,7 +15,7 @@ from sensos_auth.model.lifetime import LONGEST_LIFETIME
 from sensos_auth.registry.credentials import Credential, CredentialReader
 
 # Looked at when there is no such secret, so that the refusal takes as long as any other.
-_NOBODY = Credential("", "", "", None, None, "", None, 0, 0)
+_NOBODY = Credential("", "", "", None, None, "", None, None, 0, 0)
 
 
 class ApplicationCredentials(msgspec.Struct, frozen=True, rename="camel"):
@@ -76,7 +76,7 @@ class Issuer:
         claims = Claims(
             iss=self._settings.issuer,
             sub=found.application_id,
-            aud=self._settings.audience,
+            aud=found.audience or self._settings.audience,
             iat=now,
             exp=now + lifetime,
             jti=new_token_id(),

@@ -14,10 +14,13 @@ import secrets
 import zlib
 from dataclasses import dataclass
 
+from sensos_auth.model.errors import InvalidInput
+
 PREFIX = "sensos_sk_"
 _BASE62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _RANDOM_CHARACTERS = 43
 _CHECKSUM_CHARACTERS = 6
+_LONGEST_LABEL = 100
 LENGTH = len(PREFIX) + _RANDOM_CHARACTERS + _CHECKSUM_CHARACTERS
 
 
@@ -26,13 +29,20 @@ class Secret:
     """What the registry knows of an application secret; the secret itself is not among it.
 
     Times are UTC seconds since the epoch. ``expires_at`` is the first second at which the secret no longer works.
+    It is revoked by itself when it was not used for ``retire_unused_for`` seconds, counted from ``retire_unused_from``
+    on; ``None`` for never. ``changed_version`` is the registry version of its last change.
     """
 
     secret_id: str
     application_id: str
+    tenant_id: str
+    label: str
     created_at: int
     expires_at: int | None
     revoked_at: int | None
+    retire_unused_for: int | None
+    retire_unused_from: int | None
+    changed_version: int
 
     def state(self, now: int) -> str:
         """Return ``active``, ``expired`` or ``revoked`` at ``now`` (UTC seconds)."""
@@ -41,6 +51,15 @@ class Secret:
         if self.expires_at is not None and self.expires_at <= now:
             return "expired"
         return "active"
+
+
+def checked_label(label: str) -> str:
+    """Return what people call a secret, unchanged; may be empty, may repeat. Raises InvalidInput."""
+    if len(label) > _LONGEST_LABEL or not label.isprintable():
+        raise InvalidInput(f"a label has at most {_LONGEST_LABEL} printable characters")
+    if PREFIX in label:
+        raise InvalidInput("a label must not hold a secret: it is shown to everybody who manages the application")
+    return label
 
 
 def new_secret() -> str:

@@ -9,13 +9,17 @@ _MAXIMUM_NAME = 200
 
 @dataclass(frozen=True, slots=True)
 class Tenant:
-    """A customer. Times are UTC seconds; ``lifetime`` is in seconds and ``None`` where the deployment decides."""
+    """A customer. Times are UTC seconds; ``lifetime`` is in seconds and ``None`` where the deployment decides.
+
+    ``changed_version`` is the registry version of the change that wrote it last.
+    """
 
     tenant_id: str
     name: str
     lifetime: int | None
     created_at: int
     disabled_at: int | None
+    changed_version: int
 
 
 def checked_name(name: str) -> str:

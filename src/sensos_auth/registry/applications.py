@@ -1,6 +1,11 @@
-"""Applications: make, list, disable, enable."""
+"""Applications: make, list, change, disable, enable, void what they hold, delete."""
+
+from dataclasses import replace
+
+from msgspec import UNSET, UnsetType
 
 from sensos_auth.model.application import Application
+from sensos_auth.model.audience import checked_audience
 from sensos_auth.model.errors import NotFound
 from sensos_auth.model.identifiers import is_identifier, new_application_id
 from sensos_auth.model.lifetime import checked_lifetime
@@ -13,11 +18,18 @@ from sensos_auth.registry.transactions import Change, View
 
 
 def create_application(
-    change: Change, *, tenant_id: str, name: str, scope: str = "", lifetime: int | None = None
+    change: Change,
+    *,
+    tenant_id: str,
+    name: str,
+    scope: str = "",
+    lifetime: int | None = None,
+    audience: str | None = None,
 ) -> Application:
     """Make an application of the tenant, without a secret yet; ``lifetime`` is its access tokens' in seconds.
 
-    Raises NotFound for an unknown tenant, InvalidInput for a bad name, scope or lifetime.
+    ``None`` for lifetime and audience leaves them to the tenant and the deployment. Raises NotFound for an unknown
+    tenant, InvalidInput for a bad name, scope, lifetime or audience.
     """
     get_tenant(change, tenant_id)
     application = Application(
@@ -26,8 +38,10 @@ def create_application(
         name=checked_name(name),
         scope=normalize_scope(scope),
         lifetime=None if lifetime is None else checked_lifetime(lifetime),
+        audience=None if audience is None else checked_audience(audience),
         created_at=change.now,
         disabled_at=None,
+        changed_version=change.version,
     )
     change.statements.insert_application(
         change.connection,
@@ -36,6 +50,7 @@ def create_application(
         name=application.name,
         scope=application.scope,
         lifetime=application.lifetime,
+        audience=application.audience,
         created_at=application.created_at,
         created_version=change.version,
     )
@@ -46,6 +61,7 @@ def create_application(
         name=application.name,
         scope=application.scope,
         lifetime=application.lifetime,
+        audience=application.audience,
     )
     return application
 
@@ -57,6 +73,13 @@ def get_application(view: View, application_id: str) -> Application:
     if row is None:
         raise NotFound(f"there is no application {application_id}")
     return Application(*row)
+
+
+def count_applications(view: View, *, tenant_id: str | None = None) -> int:
+    """Return how many applications there are, of the tenant or of all."""
+    if tenant_id is None:
+        return int(view.statements.count_applications(view.connection))
+    return int(view.statements.count_applications_of_tenant(view.connection, tenant_id=tenant_id))
 
 
 def list_applications(
@@ -78,30 +101,90 @@ def list_applications(
     return [Application(*row) for row in rows]
 
 
+def change_application(
+    change: Change,
+    application_id: str,
+    *,
+    name: str | UnsetType = UNSET,
+    scope: str | UnsetType = UNSET,
+    lifetime: int | UnsetType | None = UNSET,
+    audience: str | UnsetType | None = UNSET,
+) -> Application:
+    """Change what is given, and leave the rest. Tokens that were issued before keep what they say.
+
+    ``None`` leaves lifetime and audience to the tenant and the deployment. Raises NotFound, InvalidInput.
+    """
+    application = get_application(change, application_id)
+    if not isinstance(lifetime, UnsetType):
+        application = replace(application, lifetime=None if lifetime is None else checked_lifetime(lifetime))
+    if not isinstance(audience, UnsetType):
+        application = replace(application, audience=None if audience is None else checked_audience(audience))
+    changed = replace(
+        application,
+        name=application.name if name is UNSET else checked_name(name),
+        scope=application.scope if scope is UNSET else normalize_scope(scope),
+    )
+    _write(change, changed)
+    change.record(
+        "application.changed",
+        application_id,
+        tenant_id=changed.tenant_id,
+        name=changed.name,
+        scope=changed.scope,
+        lifetime=changed.lifetime,
+        audience=changed.audience,
+    )
+    return get_application(change, application_id)
+
+
 def disable_application(change: Change, application_id: str) -> Application:
     """Refuse the application from now on, and void the tokens that it has. Raises NotFound.
 
     Disabling twice is no mistake: it voids again, also what was issued before this registry kept revocations.
     """
-    return _set_disabled(change, application_id, disabled=True)
+    application = get_application(change, application_id)
+    _write(change, replace(application, disabled_at=application.disabled_at or change.now))
+    void_tokens(change, RevocationKind.APPLICATION, application_id)
+    change.record("application.disabled", application_id, tenant_id=application.tenant_id, tokens="void")
+    return get_application(change, application_id)
 
 
 def enable_application(change: Change, application_id: str) -> Application:
     """Let the application get tokens again, if its tenant is enabled. Raises NotFound."""
-    return _set_disabled(change, application_id, disabled=False)
-
-
-def _set_disabled(change: Change, application_id: str, *, disabled: bool) -> Application:
     application = get_application(change, application_id)
-    if disabled != (application.disabled_at is not None):
-        disabled_at = change.now if disabled else None
-        change.statements.set_application_disabled(
-            change.connection, application_id=application_id, disabled_at=disabled_at
-        )
-        change.statements.repeat_application_in_its_secrets(change.connection, application_id=application_id)
-    if disabled:
-        void_tokens(change, RevocationKind.APPLICATION, application_id)
-        change.record("application.disabled", application_id, tenant_id=application.tenant_id, tokens="void")
-    else:
-        change.record("application.enabled", application_id, tenant_id=application.tenant_id)
+    _write(change, replace(application, disabled_at=None))
+    change.record("application.enabled", application_id, tenant_id=application.tenant_id)
     return get_application(change, application_id)
+
+
+def void_tokens_of_application(change: Change, application_id: str) -> Application:
+    """Void all tokens that the application was issued until now; it can get new ones at once. Raises NotFound."""
+    application = get_application(change, application_id)
+    void_tokens(change, RevocationKind.APPLICATION, application_id)
+    change.record("application.tokens_voided", application_id, tenant_id=application.tenant_id, tokens="void")
+    return application
+
+
+def delete_application(change: Change, application_id: str) -> None:
+    """Remove the application for good, and void its tokens. The audit trail keeps it. Raises NotFound."""
+    application = get_application(change, application_id)
+    change.statements.delete_application(
+        change.connection, application_id=application_id, now=change.now, version=change.version
+    )
+    change.statements.repeat_application_in_its_secrets(change.connection, application_id=application_id)
+    void_tokens(change, RevocationKind.APPLICATION, application_id)
+    change.record("application.deleted", application_id, tenant_id=application.tenant_id, tokens="void")
+
+
+def _write(change: Change, application: Application) -> None:
+    change.statements.write_application(
+        change.connection,
+        application_id=application.application_id,
+        name=application.name,
+        scope=application.scope,
+        lifetime=application.lifetime,
+        audience=application.audience,
+        disabled_at=application.disabled_at,
+        version=change.version,
+    )
+    change.statements.repeat_application_in_its_secrets(change.connection, application_id=application.application_id)

@@ -18,11 +18,14 @@ class AuditEvent:
     tenant_id: str | None
     subject: str
     details: dict[str, str | int]
+    hash: bytes | None
 
 
 def list_events(view: View) -> list[AuditEvent]:
     """Return all audit events in the order in which they happened."""
     return [
-        AuditEvent(version, position, at, actor, action, tenant_id, subject, json.loads(details))
-        for version, position, at, actor, action, tenant_id, subject, details in view.statements.events(view.connection)
+        AuditEvent(version, position, at, actor, action, tenant_id, subject, json.loads(details), digest)
+        for version, position, at, actor, action, tenant_id, subject, details, digest in view.statements.events(
+            view.connection
+        )
     ]

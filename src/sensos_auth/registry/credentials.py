@@ -13,9 +13,9 @@ class Credential(NamedTuple):
     """What the registry says of one secret, its application and its tenant, in one snapshot.
 
     Times are UTC seconds. ``withdrawn_at`` is when the secret was revoked, or else its application or its tenant was
-    disabled; ``None`` while nothing of the kind holds. ``lifetime`` is in seconds, ``None`` where the deployment
-    decides. ``version`` is the registry version of the snapshot, ``signing_keys_version`` that of the last change to a
-    signing key.
+    disabled; ``None`` while nothing of the kind holds. ``lifetime`` is in seconds; it and ``audience`` are ``None``
+    where the deployment decides. ``version`` is the registry version of the snapshot, ``signing_keys_version`` that of
+    the last change to a signing key.
     """
 
     secret_id: str
@@ -25,6 +25,7 @@ class Credential(NamedTuple):
     withdrawn_at: int | None
     scope: str
     lifetime: int | None
+    audience: str | None
     version: int
     signing_keys_version: int
 

@@ -1,4 +1,8 @@
-"""Tenants: make, list, disable, enable."""
+"""Tenants: make, list, change, disable, enable."""
+
+from dataclasses import replace
+
+from msgspec import UNSET, UnsetType
 
 from sensos_auth.model.errors import NotFound
 from sensos_auth.model.identifiers import is_identifier, new_tenant_id
@@ -20,6 +24,7 @@ def create_tenant(change: Change, *, name: str, lifetime: int | None = None) -> 
         lifetime=None if lifetime is None else checked_lifetime(lifetime),
         created_at=change.now,
         disabled_at=None,
+        changed_version=change.version,
     )
     change.statements.insert_tenant(
         change.connection,
@@ -41,6 +46,11 @@ def get_tenant(view: View, tenant_id: str) -> Tenant:
     return Tenant(*row)
 
 
+def count_tenants(view: View) -> int:
+    """Return how many tenants there are."""
+    return int(view.statements.count_tenants(view.connection))
+
+
 def list_tenants(view: View, *, after: str | None = None, limit: int = 100) -> list[Tenant]:
     """Return up to ``limit`` tenants in the order of their creation, those after the tenant ID ``after``.
 
@@ -51,27 +61,49 @@ def list_tenants(view: View, *, after: str | None = None, limit: int = 100) -> l
     return [Tenant(*row) for row in view.statements.tenants(view.connection, after=after or "", limit=limit)]
 
 
+def change_tenant(
+    change: Change, tenant_id: str, *, name: str | UnsetType = UNSET, lifetime: int | UnsetType | None = UNSET
+) -> Tenant:
+    """Change what is given, and leave the rest; a ``lifetime`` of ``None`` is the deployment's.
+
+    Raises NotFound, InvalidInput.
+    """
+    tenant = get_tenant(change, tenant_id)
+    changed = replace(
+        tenant,
+        name=tenant.name if name is UNSET else checked_name(name),
+        lifetime=tenant.lifetime if lifetime is UNSET else None if lifetime is None else checked_lifetime(lifetime),
+    )
+    _write(change, changed)
+    change.record("tenant.changed", tenant_id, tenant_id=tenant_id, name=changed.name, lifetime=changed.lifetime)
+    return get_tenant(change, tenant_id)
+
+
 def disable_tenant(change: Change, tenant_id: str) -> Tenant:
     """Refuse every application of the tenant from now on, and void the tokens that they have. Raises NotFound.
 
     Disabling twice is no mistake: it voids again, also what was issued before this registry kept revocations.
     """
-    return _set_disabled(change, tenant_id, disabled=True)
+    tenant = get_tenant(change, tenant_id)
+    _write(change, replace(tenant, disabled_at=tenant.disabled_at or change.now))
+    void_tokens(change, RevocationKind.TENANT, tenant_id)
+    change.record("tenant.disabled", tenant_id, tenant_id=tenant_id, tokens="void")
+    return get_tenant(change, tenant_id)
 
 
 def enable_tenant(change: Change, tenant_id: str) -> Tenant:
     """Let the tenant's enabled applications get tokens again. Raises NotFound."""
-    return _set_disabled(change, tenant_id, disabled=False)
-
-
-def _set_disabled(change: Change, tenant_id: str, *, disabled: bool) -> Tenant:
-    tenant = get_tenant(change, tenant_id)
-    if disabled != (tenant.disabled_at is not None):
-        disabled_at = change.now if disabled else None
-        change.statements.set_tenant_disabled(change.connection, tenant_id=tenant_id, disabled_at=disabled_at)
-    if disabled:
-        void_tokens(change, RevocationKind.TENANT, tenant_id)
-        change.record("tenant.disabled", tenant_id, tenant_id=tenant_id, tokens="void")
-    else:
-        change.record("tenant.enabled", tenant_id, tenant_id=tenant_id)
+    _write(change, replace(get_tenant(change, tenant_id), disabled_at=None))
+    change.record("tenant.enabled", tenant_id, tenant_id=tenant_id)
     return get_tenant(change, tenant_id)
+
+
+def _write(change: Change, tenant: Tenant) -> None:
+    change.statements.write_tenant(
+        change.connection,
+        tenant_id=tenant.tenant_id,
+        name=tenant.name,
+        lifetime=tenant.lifetime,
+        disabled_at=tenant.disabled_at,
+        version=change.version,
+    )

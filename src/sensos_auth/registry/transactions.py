@@ -4,9 +4,10 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
+from sensos_auth.registry.audit_chain import StoredEvent, chained_hash
 from sensos_auth.registry.database import Database
 from sensos_auth.registry.statements import load_statements
 
@@ -31,7 +32,8 @@ class Change(View):
 
     actor: str
     version: int
-    _actions: list[str] = field(default_factory=list)
+    # Of the last event before this change, and then of each that it has recorded.
+    _hashes: list[bytes | None]
 
     def record(self, action: str, subject: str, *, tenant_id: str | None = None, **details: str | int | None) -> None:
         """Write the audit event of what this change does.
@@ -39,10 +41,9 @@ class Change(View):
         ``action`` is such as ``application.disabled``, ``subject`` the ID of what it was done to. ``details`` must
         never hold a secret.
         """
-        self.statements.record_event(
-            self.connection,
+        event = StoredEvent(
             version=self.version,
-            position=len(self._actions),
+            position=len(self._hashes) - 1,
             at=self.now,
             actor=self.actor,
             action=action,
@@ -50,12 +51,13 @@ class Change(View):
             subject=subject,
             details=json.dumps({name: value for name, value in details.items() if value is not None}),
         )
-        self._actions.append(action)
+        self._hashes.append(chained_hash(self._hashes[-1], event))
+        self.statements.record_event(self.connection, **event._asdict(), hash=self._hashes[-1])
 
     @property
     def is_recorded(self) -> bool:
         """Tell whether the change has written an audit event."""
-        return bool(self._actions)
+        return len(self._hashes) > 1
 
 
 class Registry:
@@ -83,11 +85,13 @@ class Registry:
         """
         with self.database.write() as connection:
             now = self._clock()
-            version = self._statements.advance_clock(connection, now_ms=now)
-            change = Change(connection, self._statements, now // 1000, actor, version)
+            version, audit_hash = self._statements.advance_clock(connection, now_ms=now)
+            hashes: list[bytes | None] = [audit_hash]
+            change = Change(connection, self._statements, now // 1000, actor, version, hashes)
             yield change
             if not change.is_recorded:
                 raise RuntimeError("a change of the registry must record an audit event")
+            self._statements.write_audit_hash(connection, hash=hashes[-1])
 
     @contextmanager
     def observation(self) -> Iterator[View]:

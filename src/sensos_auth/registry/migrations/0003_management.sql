@@ -1,0 +1,61 @@
+-- Management: what tenants and operators change later, a chained audit trail, usage, and what a restore needs.
+
+-- changed_version is that of the change which wrote the row last: its ETag. A deleted row stays, for the trail, and so
+-- that its ID is never given again; it is disabled as well, so that the hot read needs to know of nothing new.
+ALTER TABLE tenants ADD COLUMN changed_version BIGINT NOT NULL DEFAULT 0;
+ALTER TABLE tenants ADD COLUMN deleted_at BIGINT;
+UPDATE tenants SET changed_version = created_version;
+
+-- audience: the aud of its tokens, NULL for the deployment's.
+ALTER TABLE applications ADD COLUMN changed_version BIGINT NOT NULL DEFAULT 0;
+ALTER TABLE applications ADD COLUMN deleted_at BIGINT;
+ALTER TABLE applications ADD COLUMN audience TEXT;
+UPDATE applications SET changed_version = created_version;
+
+-- retire_unused_for: seconds without use after which it is revoked by itself, NULL for never; counted from
+-- retire_unused_from (UTC seconds) or its last use, whichever is later. warned_days: the last warning before its end
+-- that was given. application_audience repeats the application's, as its neighbours do.
+ALTER TABLE secrets ADD COLUMN label TEXT NOT NULL DEFAULT '';
+ALTER TABLE secrets ADD COLUMN changed_version BIGINT NOT NULL DEFAULT 0;
+ALTER TABLE secrets ADD COLUMN retire_unused_for BIGINT;
+ALTER TABLE secrets ADD COLUMN retire_unused_from BIGINT;
+ALTER TABLE secrets ADD COLUMN warned_days BIGINT;
+ALTER TABLE secrets ADD COLUMN application_audience TEXT;
+UPDATE secrets SET changed_version = created_version;
+
+-- Each event's hash covers the event and the hash before it (registry/audit_chain.py); clock.audit_hash is that of the
+-- last one. Events from before this migration have none.
+ALTER TABLE audit_events ADD COLUMN hash BYTEA;
+ALTER TABLE clock ADD COLUMN audit_hash BYTEA;
+CREATE INDEX audit_events_of_tenant ON audit_events (tenant_id, version, position);
+
+-- Counted, not decided: as the table verifiers, both may lose their last minute with the power. minute is UTC minutes
+-- since the epoch. secret_id is '' for refusals that no secret of the application was found for.
+CREATE TABLE usage (
+    application_id TEXT NOT NULL,
+    minute BIGINT NOT NULL,
+    secret_id TEXT NOT NULL,
+    tokens BIGINT NOT NULL,
+    refusals BIGINT NOT NULL,
+    PRIMARY KEY (application_id, minute, secret_id)
+) /*sqlite WITHOUT ROWID*/;
+CREATE INDEX usage_by_minute ON usage (minute);
+-- tokens_expire_at: when the last token that was obtained with the secret expires. Both in UTC seconds.
+CREATE TABLE secret_uses (
+    secret_id TEXT NOT NULL PRIMARY KEY,
+    last_used_at BIGINT NOT NULL,
+    tokens_expire_at BIGINT NOT NULL
+) /*sqlite WITHOUT ROWID*/;
+
+-- The answers to creations that carried an Idempotency-Key, sealed under the master key because they show secrets.
+CREATE TABLE idempotent_answers (
+    key_digest BYTEA NOT NULL PRIMARY KEY,
+    request_digest BYTEA NOT NULL,
+    sealed_answer BYTEA NOT NULL,
+    ends_at BIGINT NOT NULL
+) /*sqlite WITHOUT ROWID*/;
+
+-- issuing_locked_at: set by a restore that doesn't know what was taken away since the backup (UTC seconds).
+-- webhook_version: the version of the last audit event that the webhook was told of.
+ALTER TABLE clock ADD COLUMN issuing_locked_at BIGINT;
+ALTER TABLE clock ADD COLUMN webhook_version BIGINT NOT NULL DEFAULT 0;
