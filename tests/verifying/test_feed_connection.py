@@ -3,10 +3,12 @@ import gzip
 import threading
 import time
 from http.server import BaseHTTPRequestHandler
+from pathlib import Path
 
 import pytest
 
 from sensos_auth.verifying.feed_connection import LARGEST_ANSWER, Answer, FeedConnection, NoAnswer
+from tests.client.certificates import new_authority
 from tests.verifying.jwks_server import document, serving
 
 DEADLINE = 0.5  # seconds
@@ -61,9 +63,36 @@ def test_compressed_answer_is_none() -> None:
         asyncio.run(_get(server.url))
 
 
+def test_f06_certificates_that_cannot_be_read_are_no_answer(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """As with a server that is away: it is told with each attempt, until they are there."""
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "authority.pem"))
+
+    async def twice(url: str) -> None:
+        async with FeedConnection() as connection:
+            with pytest.raises(NoAnswer, match="FileNotFoundError"):
+                await connection.get(url, DEADLINE)
+            new_authority(tmp_path)
+            assert (await connection.get(url, DEADLINE)).body == b"{}"
+
+    with serving(document(b"{}")) as server:
+        asyncio.run(twice(server.url))
+
+
+@pytest.mark.parametrize("over", ["http", "https"])
 @pytest.mark.parametrize("drips", [False, True], ids=["silent", "dripping"])
-def test_z75_slow_answer_is_none(drips: bool) -> None:  # noqa: FBT001 - a parameter
-    """Silence and a dripping body end when the deadline is over, and the connection works again afterwards."""
+def test_z75_slow_answer_is_none(
+    drips: bool,  # noqa: FBT001 - a parameter
+    over: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Silence and a dripping body end when the deadline is over, and the connection works again afterwards.
+
+    TLS makes no difference: whoever is given up is not asked to agree to the end of the connection.
+    """
+    authority = new_authority(tmp_path)
+    monkeypatch.setenv("SSL_CERT_FILE", str(authority.file))
+    context = authority.server_context(tmp_path, "127.0.0.1") if over == "https" else None
     stop = threading.Event()
 
     def slow(handler: BaseHTTPRequestHandler) -> None:
@@ -85,8 +114,8 @@ def test_z75_slow_answer_is_none(drips: bool) -> None:  # noqa: FBT001 - a param
             assert (await connection.get(url, 5)).body == b"{}"
             return elapsed
 
-    with serving(slow) as server:
+    with serving(slow, context) as server:
         try:
-            assert DEADLINE <= asyncio.run(twice(server.url)) < 4
+            assert DEADLINE <= asyncio.run(twice(server.url)) < DEADLINE + 0.4
         finally:
             stop.set()

@@ -685,6 +685,28 @@ class TestProcesses:
                 os.close(receiving)
                 os.waitpid(child, 0)
 
+    def test_z70_a_thread_that_cannot_even_begin_says_so_and_tries_again(self) -> None:
+        """Without a file descriptor there is no event loop to poll in: a failure like others, and no silent end."""
+        program = (
+            "import resource, sys\n"
+            "from sensos_auth.verifying import RemoteRevocations, RevocationsUnavailable\n"
+            "_, most = resource.getrlimit(resource.RLIMIT_NOFILE)\n"
+            "revocations = RemoteRevocations(sys.argv[1])\n"
+            "resource.setrlimit(resource.RLIMIT_NOFILE, (3, most))\n"
+            "try:\n"
+            "    revocations.wait_until_ready(1.5)\n"
+            "except RevocationsUnavailable:\n"
+            "    failing = revocations.health().failing_for is not None\n"
+            "resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))\n"
+            "revocations.wait_until_ready(8)\n"
+            "print(failing, revocations.health().last_error)\n"
+        )
+        with serving_feed() as feed:
+            ran = subprocess.run(
+                [sys.executable, "-c", program, feed.url], capture_output=True, text=True, timeout=20, check=False
+            )
+        assert (ran.stdout, ran.returncode) == ("True None\n", 0), ran.stderr
+
     def test_closed_ones_ask_no_more(self) -> None:
         """And keep what they know."""
         with serving_feed() as feed, following(feed) as revocations:

@@ -2,13 +2,16 @@
 
 import asyncio
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import httpx2
 
 from sensos_auth import __version__
 from sensos_auth.model.errors import SensosAuthError
 from sensos_auth.model.loopback import may_use_proxy
+
+if TYPE_CHECKING:
+    from ssl import SSLContext
 
 LARGEST_ANSWER = 4 * 1024 * 1024
 
@@ -38,7 +41,7 @@ class FeedConnection:
 
     def __init__(self) -> None:
         self._client: httpx2.AsyncClient | None = None
-        self._tls = httpx2.create_ssl_context()  # reading all certificate authorities takes long
+        self._tls: SSLContext | None = None  # kept, because reading all certificate authorities takes long
 
     async def __aenter__(self) -> Self:
         return self
@@ -60,18 +63,11 @@ class FeedConnection:
     async def _send(
         self, method: str, url: str, deadline: float, headers: dict[str, str], body: bytes | None
     ) -> Answer:
-        if self._client is None:
-            self._client = httpx2.AsyncClient(
-                headers=_HEADERS,
-                timeout=None,
-                follow_redirects=False,
-                verify=self._tls,
-                trust_env=may_use_proxy(url),  # all URLs of a connection are its issuer's
-            )
         try:
+            client = self._client = self._client or self._new_client(url)
             async with (
                 asyncio.timeout(deadline),
-                self._client.stream(method, url, headers=headers, content=body) as response,
+                client.stream(method, url, headers=headers, content=body) as response,
             ):
                 return Answer(response.status_code, await _read(response), response.headers)
         except TimeoutError:
@@ -83,6 +79,16 @@ class FeedConnection:
         except (httpx2.HTTPError, httpx2.InvalidURL, OSError) as error:
             await self._drop()
             raise NoAnswer(type(error).__name__) from None
+
+    def _new_client(self, url: str) -> httpx2.AsyncClient:
+        self._tls = self._tls or httpx2.create_ssl_context()
+        return httpx2.AsyncClient(
+            headers=_HEADERS,
+            timeout=None,
+            follow_redirects=False,
+            verify=self._tls,
+            trust_env=may_use_proxy(url),  # all URLs of a connection are its issuer's
+        )
 
     async def _drop(self) -> None:
         client, self._client = self._client, None

@@ -29,6 +29,7 @@ MAX_STALENESS = 60.0
 _SHORTEST_STALENESS = 5.0
 _FIRST_HEARING = 10.0  # seconds; a token revoked long ago must not pass because the verifier has just begun to listen
 _FIRST_KEYS = 1.0  # seconds
+_AFTER_TROUBLE = 1.0  # seconds
 _END = 2.0  # seconds
 _NAME = re.compile(r"[A-Za-z0-9._:-]{1,64}")
 
@@ -206,8 +207,15 @@ class RemoteRevocations:
         while not self._closed:
             with contextlib.suppress(KeysUnavailable):  # whatever it was, the first poll says so
                 self._feed_keys.wait_until_ready(_FIRST_KEYS)
-            with contextlib.suppress(asyncio.CancelledError):
-                asyncio.run(self._follow())
+            try:
+                with asyncio.Runner() as runner:
+                    runner.run(self._follow())
+            except asyncio.CancelledError:
+                continue
+            except Exception as error:  # noqa: BLE001 - such as no file descriptor for a loop: the thread must live on
+                self._standing.fail(self._clock(), type(error).__name__)
+                self._notify()
+                time.sleep(_AFTER_TROUBLE)
 
     async def _follow(self) -> None:
         task, loop = asyncio.current_task(), asyncio.get_running_loop()
