@@ -1,3 +1,4 @@
+import sys
 import threading
 
 import pytest
@@ -46,6 +47,22 @@ def test_d26_memory_is_bounded() -> None:
         verdicts.put(str(n).encode(), _verdict(b" " * 6000))
         assert sum(len(verdict.caller.payload) for verdict in _held(verdicts)) <= 100 * BYTES_PER_VERDICT
     assert verdicts.get(b"999") is not None
+
+
+@pytest.mark.parametrize("count", [77, 300, 2000])
+def test_d26_memory_is_bounded_when_tokens_have_many_scopes(count: int) -> None:
+    """An application that asks for ever other ones of its many scopes takes no more memory than others do."""
+    verdicts = Verdicts(500)
+    for n in range(1500):
+        payload = b"s " * count
+        names = frozenset(f"{n}-{name}" for name in range(count))
+        verdicts.put(str(n).encode(), Verdict(Caller("t", "a", names, "id", NOW, payload), SIGNED_BY, NOW, 0))
+    callers = [verdict.caller for verdict in _held(verdicts)]
+    taken = sum(
+        len(caller.payload) + sys.getsizeof(caller.scopes) + sum(map(sys.getsizeof, caller.scopes))
+        for caller in callers
+    )
+    assert 0 < taken <= 500 * BYTES_PER_VERDICT
 
 
 def test_what_is_used_stays() -> None:

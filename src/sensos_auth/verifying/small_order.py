@@ -6,7 +6,7 @@ that fits can be written down without a private key. RFC 8032 section 5.1.7 does
 
 _FIELD = (1 << 255) - 19
 _OF_ORDER_8 = 0x7A03AC9277FDC74EC6CC392CFA53202A0F67100D760B3CBA4FD84D3D706A17C7
-# The y coordinates of the points of order 4, 1, 2 and 8. Encodings differ in the sign, and small ones may not be reduced.
+# The y coordinates of the points of order 4, 1, 2 and 8. Their encodings differ in the sign, and may not be reduced.
 _COORDINATES = frozenset((0, 1, _FIELD - 1, _OF_ORDER_8, _FIELD - _OF_ORDER_8))
 
 

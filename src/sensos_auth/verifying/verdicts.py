@@ -12,7 +12,9 @@ from sensos_auth.verifying.caller import Caller
 from sensos_auth.verifying.keys import VerificationKey
 
 BYTES_PER_VERDICT = 1024  # on average; larger ones take the room of several
-_OVERHEAD = 512  # bytes of a verdict besides its payload, rounded up
+_OVERHEAD = 512  # bytes of a verdict besides its payload, with a few scopes, rounded up
+_FEW_SCOPES = 8
+_BYTES_PER_SCOPE = 160  # its text, and its place in the set; verdicts whose scopes are shared take less
 
 
 class Verdict:
@@ -60,7 +62,7 @@ class Verdicts:
         if not self._lock.acquire(blocking=False):
             return
         try:
-            size = len(verdict.caller.payload) + _OVERHEAD
+            size = _size_of(verdict.caller)
             if len(self._young) >= self._most or self._young_bytes + size > self._most_bytes:
                 self._old = self._young
                 self._young = {}
@@ -69,3 +71,7 @@ class Verdicts:
             self._young_bytes += size
         finally:
             self._lock.release()
+
+
+def _size_of(caller: Caller) -> int:
+    return len(caller.payload) + _OVERHEAD + max(0, len(caller.scopes) - _FEW_SCOPES) * _BYTES_PER_SCOPE

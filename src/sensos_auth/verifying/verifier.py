@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from sensos_auth.verifying.own_token import VerifierCredentials
 
 REMEMBERED_VERDICTS = 100_000
+_MOST_SHARED_SCOPES = 64  # larger sets would make the memory for them large as well
 
 
 class Verifier:
@@ -164,7 +165,7 @@ class Verifier:
         caller = Caller(
             tenant_id=intern(tenant_id),  # in thousands of verdicts, each name is there once
             application_id=intern(application_id),
-            scopes=_shared(scopes),
+            scopes=_shared(scopes) if len(scopes) <= _MOST_SHARED_SCOPES else scopes,
             token_id=token_id,
             expires_at=lifespan.expires_at,
             payload=jws.payload,
