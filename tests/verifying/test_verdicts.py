@@ -1,3 +1,4 @@
+import os
 import sys
 import threading
 
@@ -103,13 +104,31 @@ def test_no_order_of_use_breaks_the_bounds(size: int, steps: list[tuple[bool, in
 
 
 def test_nobody_waits_for_a_lock() -> None:
-    """While the lock is held, by a thread that a fork may have left behind, verdicts are found and none is kept."""
+    """While another thread holds the lock, verdicts are found and none is kept."""
     verdicts, verdict = Verdicts(10), _verdict()
     verdicts.put(b"a", verdict)
     with verdicts._lock:
         verdicts.put(b"b", verdict)
         assert verdicts.get(b"a") is verdict
     assert verdicts.get(b"b") is None
+
+
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+def test_forked_process_remembers() -> None:
+    """A child keeps verdicts although a thread that it does not have held the lock when it was forked."""
+    verdicts, verdict = Verdicts(10), _verdict()
+    verdicts.put(b"of the parent", verdict)
+    with verdicts._lock:
+        child = os.fork()
+        if child == 0:
+            try:
+                verdicts.put(b"of the child", verdict)
+                good = verdicts.get(b"of the parent") is verdicts.get(b"of the child") is verdict
+                os._exit(0 if good else 1)
+            finally:
+                os._exit(2)
+    _, status = os.waitpid(child, 0)
+    assert os.waitstatus_to_exitcode(status) == 0
 
 
 def test_threads_find_what_is_theirs() -> None:

@@ -5,6 +5,8 @@ with all that was not used in the meantime, is dropped. Looking up takes no lock
 dictionary, and whoever meets the exchange of the generations at worst checks a token once more.
 """
 
+import os
+import weakref
 from threading import Lock
 
 from sensos_auth.model.errors import ConfigurationError
@@ -46,6 +48,7 @@ class Verdicts:
         self._young_bytes = 0
         self._old: dict[bytes, Verdict] = {}
         self._lock = Lock()
+        _instances.add(self)
 
     def get(self, digest: bytes) -> Verdict | None:
         """Return the verdict on the token with the digest, if there is one."""
@@ -58,7 +61,6 @@ class Verdicts:
 
     def put(self, digest: bytes, verdict: Verdict) -> None:
         """Remember the verdict, unless another thread is remembering one in this instant."""
-        # Nobody ever waits for it: not even in a forked process, where the thread that holds the lock may be missing.
         if not self._lock.acquire(blocking=False):
             return
         try:
@@ -72,6 +74,20 @@ class Verdicts:
         finally:
             self._lock.release()
 
+    def _after_fork(self) -> None:
+        self._lock = Lock()
+
 
 def _size_of(caller: Caller) -> int:
     return len(caller.payload) + _OVERHEAD + max(0, len(caller.scopes) - _FEW_SCOPES) * _BYTES_PER_SCOPE
+
+
+_instances: "weakref.WeakSet[Verdicts]" = weakref.WeakSet()
+
+
+def _after_fork_in_child() -> None:
+    for instance in _instances:
+        instance._after_fork()  # noqa: SLF001 - this module's own
+
+
+os.register_at_fork(after_in_child=_after_fork_in_child)
