@@ -442,6 +442,28 @@ def test_forked_process_fetches_for_itself() -> None:
         assert os.waitstatus_to_exitcode(status) == 0
 
 
+def test_f06_broken_log_does_not_end_the_refreshing(caplog: pytest.LogCaptureFixture) -> None:
+    """A failure that the service's own logging can't take, e.g. because a filter breaks, ends nothing: keys still come."""
+
+    class Broken(logging.Filter):
+        def filter(self, record: logging.LogRecord) -> bool:
+            raise RuntimeError(record.name)
+
+    issuer = Issuer(jwks=FetchFailed("status 500"))
+    logger, broken = logging.getLogger("sensos_auth.verifying"), Broken()
+    logger.addFilter(broken)
+    try:
+        with caplog.at_level(logging.WARNING), issuer.keys() as keys:
+            keys.refresh_soon()
+            eventually(lambda: keys.health().last_error == "status 500")
+            issuer.jwks = jwks_of(KEY)
+            issuer.pass_time(keys, 2)
+            keys.wait_until_ready(5)
+            assert keys.find(KID) is not None
+    finally:
+        logger.removeFilter(broken)
+
+
 def test_closed_keys_fetch_no_more() -> None:
     """After close the thread ends, and nothing is fetched any more."""
     issuer = Issuer()

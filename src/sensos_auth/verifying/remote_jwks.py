@@ -164,7 +164,8 @@ class RemoteJwks:
             # Of an exception that nobody planned only the name: nobody knows what is in its text.
             cause = str(error) if isinstance(error, SensosAuthError) else type(error).__name__
             self._held.fail(self._clock(), cause)
-            _logger.warning("could not refresh the keys from %s: %s", self._url, cause)
+            with contextlib.suppress(Exception):  # a broken filter of the service's log must not end this thread
+                _logger.warning("could not refresh the keys from %s: %s", self._url, cause)
         with self._arrived:
             self._arrived.notify_all()
 
