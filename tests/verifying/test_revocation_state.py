@@ -1,6 +1,10 @@
+import copy
+import sys
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from types import FrameType
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given, settings
@@ -9,7 +13,11 @@ from hypothesis import strategies as st
 from sensos_auth.model.errors import InvalidInput
 from sensos_auth.model.revocation import Provenance, RevocationKind, subject_digest
 from sensos_auth.model.revocation_page import RevocationPage
+from sensos_auth.verifying import revocation_state
 from sensos_auth.verifying.revocation_state import RevocationState
+
+if TYPE_CHECKING:
+    from _typeshed import TraceFunction
 
 NOW = 1_800_000_000
 FEW = ["a", "b", "c", "d"]
@@ -101,9 +109,9 @@ class TestRevocationState:
             assert state.entries() == len(model.voided)
             assert [state.voids(token) for token in asked] == [model.voids(token) for token in asked]
         state.forget_ended(state.as_of)
-        copy = RevocationState()
-        copy.apply(state.as_page("i"))
-        assert copy.as_page("i") == state.as_page("i")
+        again = RevocationState()
+        again.apply(state.as_page("i"))
+        assert again.as_page("i") == state.as_page("i")
 
     @given(st.permutations(range(4)), st.lists(ENTRIES, min_size=4, max_size=4))
     @settings(max_examples=50, deadline=None)
@@ -187,6 +195,47 @@ class TestRevocationState:
         state.apply(written([(TOKEN, "a", 0, NOW + 60), (TOKEN, "b", 0, NOW + 61)], 9, as_of=NOW + 60))
         assert [state.voids(a_token(name)) for name in ("a", "b")] == [False, True]
         assert state.as_of == NOW + 60
+
+    def test_z54_an_issuers_clock_that_ran_ahead_takes_nothing_out(self) -> None:
+        """Once it is right again, its time is that of the last page; and what is held is held after a restart as well.
+
+        The version is kept, so what a restart passed over would never be heard of again.
+        """
+        state = RevocationState()
+        state.apply(written([(TOKEN, "a", 0, NOW + 1800), (TENANT, "t", 9, NOW + 1800)], 1))
+        state.apply(a_page(version=2, as_of=NOW + 3600))
+        again = RevocationState()
+        again.apply(state.as_page("i"))
+        assert (again.entries(), again.version) == (2, 2)
+        state.apply(a_page(version=3, as_of=NOW + 5))
+        state.forget_ended(state.as_of)
+        assert (state.entries(), state.as_of) == (2, NOW + 5)
+
+    def test_a_fork_in_the_middle_of_a_page_hides_no_token(self) -> None:
+        """At whichever line: the child has the same page again, and the token stays void until its later end."""
+        shorter, longer = (written([(TOKEN, "a", 0, NOW + end)], end) for end in (60, 120))
+        state = RevocationState()
+        state.apply(shorter)
+        children: list[RevocationState] = []
+
+        def fork(frame: FrameType, event: str, _: object) -> "TraceFunction":
+            if frame.f_code.co_filename == revocation_state.__file__ and event == "line":
+                children.append(copy.deepcopy(state))
+            return fork
+
+        before = sys.gettrace()
+        sys.settrace(fork)
+        try:
+            state.apply(longer)
+        finally:
+            sys.settrace(before)
+        assert len(children) > 10
+        for child in children:
+            child.apply(longer)
+            child.forget_ended(NOW + 60)
+            assert child.voids(a_token())
+            child.forget_ended(NOW + 120)
+            assert (child.voids(a_token()), child.entries()) == (False, 0)
 
     def test_the_end_may_be_after_2106(self) -> None:
         """Z56: an end that four bytes can't hold counts as the last one they can."""

@@ -73,7 +73,7 @@ class RevocationState:
         ):
             changed |= _merge(voided, entries, now)
         self.version = max(self.version, page.version)
-        self.as_of = max(self.as_of, page.as_of)
+        self.as_of = page.as_of  # the latest heard, not the highest: the issuer's clock may have been ahead
         # Last, so that whoever saw this generation has seen all of the page.
         if changed or self.entries() != before:
             self.generation += 1
@@ -108,23 +108,29 @@ class RevocationState:
         return self._token_ends.total() + sum(map(len, others))
 
     def as_page(self, issuer: str) -> RevocationPage:
-        """Return all of it as one page, as a feed would tell it to whoever knows nothing."""
-        version, as_of = self.version, self.as_of  # first: another thread may apply a page meanwhile
+        """Return all of it as one page, as a feed would tell it to whoever knows nothing.
+
+        Its time is no later than what is held ends, whatever the issuer's clock said: else part of it were passed over.
+        """
+        version = self.version  # first: another thread may apply a page meanwhile
         tokens: dict[int, bytearray] = {}
         for index, slot in enumerate(self._slots):
             for start in range(0, len(slot), _RECORD):
                 (end,) = _END.unpack_from(slot, start + _REST)
                 tokens.setdefault(end, bytearray()).extend(index.to_bytes(2) + slot[start : start + _REST])
+        named = [_listed(voided) for voided in (self._credentials, self._applications, self._tenants)]
+        signing_keys = [(digest, ends_at) for digest, _, ends_at in _listed(self._signing_keys)]
+        ends = [*tokens, *(end for entries in named for *_, end in entries), *(end for _, end in signing_keys)]
         return RevocationPage(
             issuer=issuer,
             since=0,
             version=version,
-            as_of=as_of,
+            as_of=min([self.as_of, *(end - 1 for end in ends)]),
             tokens=[(end, bytes(digests)) for end, digests in sorted(tokens.items())],
-            credentials=_listed(self._credentials),
-            applications=_listed(self._applications),
-            tenants=_listed(self._tenants),
-            signing_keys=[(digest, ends_at) for digest, (_, ends_at) in sorted(self._signing_keys.items())],
+            credentials=named[0],
+            applications=named[1],
+            tenants=named[2],
+            signing_keys=signing_keys,
         )
 
     def _voids_token(self, digest: bytes) -> bool:
@@ -134,16 +140,16 @@ class RevocationState:
         index, rest = int.from_bytes(digest[:2]), digest[2:]
         slot = self._slots[index]
         position = _position(slot, rest)
+        # A process may fork between any two lines, and half of what was done must not hide a token: the end is counted
+        # before the token is there, and no longer counted only after it has gone.
         if position < 0:
-            self._token_ends[end] += (
-                1  # first: a process may fork here, and half of what was done must not hide a token
-            )
+            self._token_ends[end] += 1
             self._slots[index] = slot + rest + _END.pack(end)
             return
         (held,) = _END.unpack_from(slot, position + _REST)
         if held < end:
-            self._slots[index] = slot[: position + _REST] + _END.pack(end) + slot[position + _RECORD :]
             self._token_ends[end] += 1
+            self._slots[index] = slot[: position + _REST] + _END.pack(end) + slot[position + _RECORD :]
             self._token_ends[held] -= 1
             if not self._token_ends[held]:
                 del self._token_ends[held]
