@@ -443,7 +443,7 @@ def test_forked_process_fetches_for_itself() -> None:
 
 
 def test_f06_broken_log_does_not_end_the_refreshing(caplog: pytest.LogCaptureFixture) -> None:
-    """A failure that the service's own logging can't take, e.g. because a filter breaks, ends nothing: keys still come."""
+    """A failure that the service's logging can't take, e.g. because a filter of it breaks, ends nothing: keys come."""
 
     class Broken(logging.Filter):
         def filter(self, record: logging.LogRecord) -> bool:

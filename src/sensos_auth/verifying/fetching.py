@@ -39,15 +39,19 @@ def fetch(url: str) -> Fetched:
     """Return what the URL answers; raises FetchFailed for all but a 200 of at most 256 KiB within 3 seconds.
 
     Redirects are not followed. Proxies and certificate authorities are taken from the environment, as usual, but
-    plain http to this machine goes through no proxy. Blocks,
-    so it belongs into a thread of its own: an event loop in it is what ends a slow drip in time.
+    plain http to this machine goes through no proxy. Blocks, so it belongs into a thread of its own: an event loop in
+    it is what ends a slow drip in time.
     """
+    loop = asyncio.new_event_loop()
     try:
-        return asyncio.run(_fetch(url))
+        return loop.run_until_complete(_fetch(url))
     except TimeoutError:
         raise FetchFailed(f"no whole answer within {DEADLINE:g} s") from None
     except (httpx2.HTTPError, httpx2.InvalidURL, OSError) as error:
         raise FetchFailed(type(error).__name__) from None
+    finally:
+        loop.run_until_complete(loop.shutdown_asyncgens())
+        loop.close()  # unlike asyncio.run, it does not wait for a name server that is silent
 
 
 async def _fetch(url: str) -> Fetched:
