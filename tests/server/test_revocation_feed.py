@@ -199,6 +199,37 @@ def test_p10_flood_of_polls_holds_up_nobody_who_waits(made: Feed, monkeypatch: p
     made.run(use)
 
 
+def test_p10_news_goes_to_strangers_last(made: Feed, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each stranger who waits can do so from a version of his own, so that there is a page to sign for each of them.
+
+    Whoever is counted has the news before the first of them, however long they have waited.
+    """
+    news = made.revoke("first")
+    time.sleep(0.1)  # a version is a time in milliseconds, and every one between two is taken
+    with made.registry.change("test") as change:
+        change.record("test.nothing_revoked", "x")
+    sign = FeedSigner.sign
+
+    def slowly(signer: FeedSigner, body: bytes) -> bytes:
+        time.sleep(0.01)
+        return sign(signer, body)
+
+    async def use(feed: RevocationFeed) -> None:
+        room = change.version - news
+        strangers = [asyncio.ensure_future(feed.poll(news + number % room, 9, has_token=False)) for number in range(60)]
+        await _until(lambda: len(feed._waiting) == 60)
+        verifier = asyncio.ensure_future(feed.poll(change.version, 9, has_token=True))
+        await _until(lambda: len(feed._waiting) == 61)
+        monkeypatch.setattr(FeedSigner, "sign", slowly)
+        made.revoke("second")
+        began = time.monotonic()
+        assert (await verifier).version > change.version
+        assert time.monotonic() - began < 0.25
+        assert {(await stranger).version for stranger in strangers} == {verifier.result().version}
+
+    made.run(use)
+
+
 def test_p10_strangers_get_a_quarter_of_the_time(made: Feed, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever asks for pages without a token leaves the rest to the event loop; with a token, nobody queues for it."""
     busy: list[float] = []

@@ -142,8 +142,9 @@ class RevocationFeed:
     def _look(self, view: View) -> None:
         """Answer who has waited long enough, then who came: first with a token, and not for longer than a moment.
 
-        Who came without a token gets a quarter of the thread's time: sixty full pages a second, which anybody can ask
-        for, would take half of the token rate.
+        Who waited without a token is only put before those who come without one: each may wait for a page of his own.
+        All of them get a quarter of the thread's time: sixty full pages a second, which anybody can ask for, would take
+        half of the token rate.
         """
         version, news = registry_version(view), revocations_version(view)
         room = {True: MOST_WAITING_WITH_TOKEN, False: MOST_WAITING_WITHOUT}
@@ -157,9 +158,10 @@ class RevocationFeed:
         # Nobody is let go of before he is answered: if reading fails on the way, all are told.
         here = [poll for poll in self._waiting if not poll.is_gone]
         waiting = [poll for poll in here if must_wait(poll)]
-        kept = set(waiting)
-        self._settle([(poll, self._page(view, version, poll.since)) for poll in here if poll not in kept])
+        due = set(here).difference(waiting)
+        self._settle([(poll, self._page(view, version, poll.since)) for poll in here if poll in due and poll.has_token])
         self._waiting = waiting
+        self._arrived[False].extendleft(poll for poll in reversed(here) if poll in due and not poll.has_token)
         self._answer(view, version, self._arrived[True], must_wait)
         began = time.monotonic()
         if began >= self._strangers_from:
