@@ -104,7 +104,9 @@ DEFECTS: list[Defect] = [
         'if scope and not all(name in " ".join(caller.scopes) for name in _scopes_of(scope)):',
     ),
     _verifier.defect(
-        "E34 an empty audience is a configuration", "if not value or not value.strip():", "if value is None:"
+        "E34 an empty audience is a configuration",
+        "if not isinstance(value, str) or not value or value != value.strip():",
+        "if value is None:",
     ),
     _bearer.defect("G05 the first of two headers counts", "if len(values) > 1:", "if False:"),
     _bearer.defect(

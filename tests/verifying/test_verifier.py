@@ -57,9 +57,11 @@ class _no_warning:  # noqa: N801 - reads as a function
 
 
 @pytest.mark.parametrize("name", ["issuer", "audience"])
-@pytest.mark.parametrize("value", ["", " ", None], ids=repr)
-def test_e34_issuer_and_audience_must_be_configured(name: str, value: str | None) -> None:
-    """A verifier that was not told whose tokens it accepts, or for whom, can't be made."""
+@pytest.mark.parametrize(
+    "value", ["", " ", None, b"sensos-api", ["sensos-api"], "sensos-api\n", " sensos-api"], ids=repr
+)
+def test_e34_issuer_and_audience_must_be_configured(name: str, value: object) -> None:
+    """A verifier that was not told whose tokens it accepts, or for whom, or that could accept none, can't be made."""
     settings: dict[str, Any] = {"issuer": ISSUER, "audience": AUDIENCE, "keys": LocalJwks(jwks_of(KEY))}
     with pytest.raises(ConfigurationError):
         Verifier(**(settings | {name: value}))

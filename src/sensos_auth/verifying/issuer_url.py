@@ -1,9 +1,13 @@
 """Which URLs of an issuer are taken: those where nobody on the way can exchange what they bring."""
 
+import re
 from urllib.parse import urlsplit
 
 from sensos_auth.model.errors import ConfigurationError
 from sensos_auth.model.loopback import is_loopback
+
+# RFC 3986 section 2. With others, such as a line break or a backslash, parsers differ on where a URL leads.
+_URL = re.compile(r"[A-Za-z0-9:/?#\[\]@!$&'()*+,;=._~%-]+")
 
 
 def check_issuer_url(url: str, name: str, *, allow_insecure_http: bool) -> None:
@@ -19,6 +23,8 @@ def check_issuer_url(url: str, name: str, *, allow_insecure_http: bool) -> None:
         raise ConfigurationError(f"{name} is not a URL") from None
     if not host:
         raise ConfigurationError(f"{name} is not a URL with a host")
+    if not _URL.fullmatch(url):
+        raise ConfigurationError(f"{name} has characters that no URL has, such as spaces, line breaks and backslashes")
     if parts.username is not None or parts.password is not None or parts.fragment:
         raise ConfigurationError(f"{name} must have neither credentials nor a fragment")
     if parts.scheme == "https" or (parts.scheme == "http" and (allow_insecure_http or is_loopback(host))):

@@ -40,7 +40,7 @@ class Verifier:
     ``remembered_verdicts`` good tokens, and as many KiB, are kept in memory, by digest only; every use asks again
     whether the token has expired, its key still stands and it was not revoked. ``clock`` returns UTC seconds.
 
-    Raises ConfigurationError when issuer or audience is empty, or the keys are read with another profile.
+    Raises ConfigurationError when issuer or audience is empty or no text, or the keys are read with another profile.
     """
 
     def __init__(
@@ -54,9 +54,12 @@ class Verifier:
         remembered_verdicts: int = REMEMBERED_VERDICTS,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        for name, value in (("issuer", issuer), ("audience", audience)):
-            if not value or not value.strip():
-                raise ConfigurationError(f"a verifier needs to know the {name} whose tokens it accepts")
+        texts: dict[str, object] = {"issuer": issuer, "audience": audience}
+        for name, value in texts.items():
+            if not isinstance(value, str) or not value or value != value.strip():
+                raise ConfigurationError(
+                    f"a verifier needs to know the {name} whose tokens it accepts: a text without spaces around it"
+                )
         if getattr(keys, "profile", profile) != profile:
             raise ConfigurationError("keys and verifier need the same profile: give it to both")
         self._issuer = issuer
