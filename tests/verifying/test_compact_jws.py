@@ -20,6 +20,13 @@ def test_parts_are_the_bytes_that_were_encoded() -> None:
     assert jws.signing_input == _token({"alg": "ES256"}, b"\x00\xff", b"").rstrip(".").encode()
 
 
+def test_m12_representation_holds_nothing_of_the_token() -> None:
+    """In a traceback with local variables, or a log, the parts of a token do not give it away."""
+    shown = repr(parse_compact_jws(GOOD_TOKEN))
+    assert "ES256" in shown
+    assert not any(text in shown for text in ("client_id", "signature=", *GOOD_TOKEN.split(".")))
+
+
 def test_d22_largest_token_is_8_kib() -> None:
     """8 192 characters are read, one more is refused."""
     filling = LARGEST_TOKEN - len(_token({"alg": "ES256"}, b""))

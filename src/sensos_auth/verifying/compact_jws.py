@@ -1,7 +1,7 @@
 """The JWS compact serialization, taken apart strictly (RFC 7515 sections 3.1 and 5.2, RFC 8725)."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from sensos_auth.verifying.base64url import decode_base64url
 from sensos_auth.verifying.errors import InvalidToken
@@ -27,9 +27,9 @@ class CompactJws:
 
     header: dict[str, object]
     algorithm: str
-    payload: bytes
-    signing_input: bytes
-    signature: bytes
+    payload: bytes = field(repr=False)
+    signing_input: bytes = field(repr=False)
+    signature: bytes = field(repr=False)
 
 
 def parse_compact_jws(token: str) -> CompactJws:
