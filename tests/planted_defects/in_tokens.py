@@ -84,10 +84,10 @@ DEFECTS: list[Defect] = [
         "pass",
     ),
     _verifier.defect("D03 the signature is not checked", "or not key.verifies(jws):", "or False:"),
-    _verifier.defect("C24 typ is not checked", 'if not self._is_access_token(jws.header.get("typ")):', "if False:"),
+    _verifier.defect("C24 typ is not checked", 'if not self._is_access_token(jws.header.get("typ", "")):', "if False:"),
     _verifier.defect(
         "C24 a token without typ is an access token",
-        'if not self._is_access_token(jws.header.get("typ")):',
+        'if not self._is_access_token(jws.header.get("typ", "")):',
         'if not self._is_access_token(jws.header.get("typ", "at+jwt")):',
     ),
     _verifier.defect(

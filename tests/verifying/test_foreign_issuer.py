@@ -197,7 +197,7 @@ def test_e11_issuer_is_exact(iss: object) -> None:
         ({"sub": ...}, "sub is not a text of the right form"),
         ({"jti": ...}, "jti is not a text of the right form"),
         ({"jti": ""}, "jti is not a text of the right form"),
-        ({"scope": ""}, "scope is not a text of the right form"),
+        ({"scope": " "}, "scope is not a text of the right form"),
         ({"scope": "a  b"}, "scope is not a text of the right form"),
         ({"scope": {"a": 1}}, "scope is not a text of the right form"),
         ({"scope": ["a b"]}, "scope is not a list of scopes"),
@@ -212,8 +212,18 @@ def test_e01_to_e26_claims_are_checked_as_ours_are(changes: dict[str, object], r
 
 def test_e23_scopes_are_a_text_a_list_or_none() -> None:
     """A space-separated text, a list of names, or no claim at all."""
-    for scope, scopes in (("a b", {"a", "b"}), (["a", "b"], {"a", "b"}), ([], set()), (..., set())):
+    for scope, scopes in (("a b", {"a", "b"}), (["a", "b"], {"a", "b"}), ([], set()), ("", set()), (..., set())):
         assert _verify(KEY.sign({}, claims(scope=scope))).scopes == scopes
+
+
+def test_c24_absent_type_must_be_named() -> None:
+    """A profile of an issuer that writes no typ, as Okta's custom authorization servers, names the empty text."""
+    profile = ForeignIssuer(algorithms={"RS256"}, token_types={""}, application_claim="cid", scope_claim="scp")
+    okta = claims(client_id=..., scope=..., cid=CLIENT, scp=["read:devices"])
+    assert _verify(KEY.sign({"typ": ...}, okta), profile).scopes == {"read:devices"}
+    others: tuple[object, ...] = ("JWT", "at+jwt", None, 0, [])
+    for typ in others:
+        assert _refused(KEY.sign({"typ": typ}, okta), profile) == "not typed as an access token"
 
 
 def test_e04_lifetime_can_be_longer() -> None:
@@ -275,6 +285,12 @@ def test_keycloak(typ: str) -> None:
     assert (caller.application_id, caller.scopes) == ("device-reader", frozenset({"profile", "email"}))
 
 
+def test_keycloaks_tokens_without_scopes() -> None:
+    """It writes an empty text then (keycloak/keycloak#16523), with which the caller has no scopes."""
+    token = KEY.sign({"typ": "JWT"}, _keycloak(scope=""))
+    assert _verify(token, ForeignIssuer.keycloak()).scopes == frozenset()
+
+
 @pytest.mark.parametrize("kind", ["ID", "Refresh", "Offline", "Logout", "Serialized-ID", "DPoP", "bearer", None, ...])
 def test_e21_keycloaks_other_tokens_are_refused(kind: object) -> None:
     """ID tokens have the same header, keys and issuer; what the claim typ says tells them apart."""
@@ -309,6 +325,15 @@ def test_entra() -> None:
     assert (caller.scopes, caller.token_id) == (frozenset({"Devices.Read.All"}), "Q8rF0kTmMkGZ0fV8bX2wAA")
 
 
+def test_entras_managed_identities_live_for_a_day() -> None:
+    """Their tokens, and those of continuous access evaluation, begin five minutes early and last for up to 28 hours."""
+    for lifetime in (86_399 + 300, 28 * 3600 + 300):
+        token = UNNAMED.sign({"typ": "JWT"}, _entra(exp=NOW + lifetime))
+        assert _verify(token, ForeignIssuer.entra(), UNNAMED).expires_at == NOW + lifetime
+    token = UNNAMED.sign({"typ": "JWT"}, _entra(exp=NOW + 30 * 3600))
+    assert _refused(token, ForeignIssuer.entra(), UNNAMED) == "lives too long"
+
+
 @pytest.mark.parametrize("changes", [{"idtyp": ...}, {"idtyp": "user"}, {"ver": "1.0"}, {"ver": ...}])
 def test_e21_entras_tokens_for_users_are_refused(changes: dict[str, object]) -> None:
     """Without idtyp, nobody can tell whether a user stands behind the token."""
@@ -334,6 +359,8 @@ def test_e21_entras_tokens_for_users_are_refused(changes: dict[str, object]) -> 
         ({"scope_claim": "exp"}, "scope_claim"),
         ({"token_id_claim": "a b"}, "token_id_claim"),
         ({"subject": "user"}, "subject"),
+        ({"subject": None, "token_types": {"jwt"}}, "required_claims"),
+        ({"subject": None, "token_types": {"at+jwt", ""}}, "required_claims"),
         ({"required_claims": {"aud": "x"}}, "required_claims"),
         ({"required_claims": {"typ": ""}}, "required_claims"),
         ({"required_claims": {"typ": 1}}, "required_claims"),

@@ -20,11 +20,12 @@ from sensos_auth.verifying.profile import Identity
 
 DAY = 86_400  # seconds
 _LONGEST_LIFETIME = 30 * DAY
+_LONGEST_OF_ENTRA = 29 * 3600  # 28 h with continuous access evaluation, and iat is five minutes early
 _PLAIN = "jwt"
 _KEY_ID = re.compile(r"[\x21-\x7e]{1,256}")
 _SCOPE_NAME = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+")  # RFC 6749 section 3.3
 _NAME = re.compile(r"[\x21-\x7e]{1,256}")
-_TOKEN_TYPE = re.compile(r"[a-z0-9!#$&^_.+-]{1,127}")  # RFC 6838 section 4.2, in lower case
+_TOKEN_TYPE = re.compile(r"[a-z0-9!#$&^_.+-]{0,127}")  # RFC 6838 section 4.2, in lower case
 _CHECKED_ANYWAY = frozenset(("iss", "aud", "exp", "iat", "nbf", "cnf"))
 
 
@@ -42,10 +43,12 @@ class ForeignIssuer:
     ES512 and EdDSA. A key that names its algorithm verifies with that alone; one that names none is used if exactly one
     of these fits it.
 
-    ``token_types`` are the accepted values of the header ``typ``: strictly RFC 9068's unless told otherwise.
+    ``token_types`` are the accepted values of the header ``typ``, strictly RFC 9068's unless told otherwise; the empty
+    text stands for a header without one. With any other than RFC 9068's, ``subject`` or ``required_claims`` must tell
+    access tokens from ID tokens.
     ``application_claim``, ``tenant_claim``, ``scope_claim`` and ``token_id_claim`` name the claims that make the
     Caller. Without a tenant claim, the issuer is the tenant; without a token ID claim, the token ID is empty; a token
-    without the scope claim has no scopes. Scopes are a space-separated text or a list of names.
+    without the scope claim, or with an empty one, has no scopes. Scopes are a space-separated text or a list of names.
 
     ``subject`` is what ``sub`` must be, with ``{application}`` for the application: as RFC 9068 section 2.2 has it for
     tokens that an application got for itself. With None, ``sub`` may be anything: tokens that an application got on
@@ -135,6 +138,7 @@ class ForeignIssuer:
             token_id_claim="uti",  # noqa: S106 - the name of a claim
             subject=None,
             required_claims={"ver": "2.0", "idtyp": "app"},
+            longest_lifetime=_LONGEST_OF_ENTRA,
         )
 
     @property
@@ -173,7 +177,7 @@ class ForeignIssuer:
         )
 
     def _scopes_of(self, claims: dict[str, object]) -> frozenset[str]:
-        if self.scope_claim is None or self.scope_claim not in claims:
+        if self.scope_claim is None or claims.get(self.scope_claim, "") == "":  # Keycloak writes "" for none
             return frozenset()
         value = claims[self.scope_claim]
         names = value if isinstance(value, list) else text_claim(claims, self.scope_claim, SCOPE).split(" ")
@@ -188,7 +192,8 @@ class ForeignIssuer:
             )
         if not self.token_types or not all(_TOKEN_TYPE.fullmatch(name) for name in self.token_types):
             raise ConfigurationError(
-                f'token_types are media types in lower case without "application/", such as {TOKEN_TYPE} or {_PLAIN}'
+                f'token_types are media types in lower case without "application/", such as {TOKEN_TYPE} or {_PLAIN}, '
+                'or "" for none'
             )
 
     def _check_claims(self) -> None:
@@ -210,5 +215,9 @@ class ForeignIssuer:
                 )
         if self.subject is not None and "{application}" not in self.subject:
             raise ConfigurationError("subject has {application} in it, or is None for any subject")
+        if self.subject is None and not self.required_claims and self.token_types != {TOKEN_TYPE}:
+            raise ConfigurationError(
+                f"required_claims or subject must tell access tokens from others, where typ is not {TOKEN_TYPE} alone"
+            )
         if not 0 < self.longest_lifetime <= _LONGEST_LIFETIME:
             raise ConfigurationError(f"longest_lifetime is more than 0 and at most {_LONGEST_LIFETIME} seconds")

@@ -36,7 +36,7 @@ class Profile(Protocol):
 
     @property
     def token_types(self) -> AbstractSet[str]:
-        """The values of the header ``typ`` that are accepted, in lower case and without ``application/``."""
+        """The accepted values of ``typ``, in lower case, without ``application/``; empty where it is missing."""
 
     @property
     def audience_lists(self) -> bool:

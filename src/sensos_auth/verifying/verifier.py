@@ -176,7 +176,7 @@ class Verifier:
         return Verdict(caller, key, lifespan.begins_at, generation)
 
     def _check_signature(self, jws: CompactJws) -> VerificationKey:
-        if not self._is_access_token(jws.header.get("typ")):
+        if not self._is_access_token(jws.header.get("typ", "")):
             raise InvalidToken("not typed as an access token")
         kid = jws.header.get("kid")
         if not isinstance(kid, str) or not self._profile.key_id.fullmatch(kid):
