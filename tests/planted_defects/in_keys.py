@@ -52,6 +52,11 @@ DEFECTS: list[Defect] = [
         "F04 each unknown key ID fetches", "wanted_at = max(now, self._attempted_at + COOLDOWN)", "wanted_at = now"
     ),
     _held.defect(
+        "F05 a key ID that is missed during a fetch is forgotten",
+        "pause = COOLDOWN if self._missed_since else",
+        "pause =",
+    ),
+    _held.defect(
         "Z70 keys serve for ever", "return now - self._confirmed_at < self._longest_outage", "return bool(self._keys)"
     ),
     _held.defect(

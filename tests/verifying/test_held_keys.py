@@ -127,6 +127,18 @@ def test_f04_unknown_key_id_makes_a_fetch_due_after_the_cooldown() -> None:
     assert held.due_at == 1000.0 + COOLDOWN
 
 
+def test_f05_key_id_that_is_missed_during_a_fetch_is_not_forgotten() -> None:
+    """The answer under way may be older than the key, so another fetch is due as soon as the cooldown is over."""
+    held = _held(1000.0)
+    held.begin(1240.0)
+    assert not held.miss(1240.5)
+    held.succeed(KEYS, 3600)
+    assert held.due_at == 1240.0 + COOLDOWN
+    held.begin(1240.0 + COOLDOWN)
+    held.succeed(KEYS, 300)
+    assert held.due_at == 1480.0 + COOLDOWN
+
+
 def test_f04_cooldown_counts_failed_attempts() -> None:
     """A failed attempt starts the cooldown as a good one does."""
     held = _held(1000.0)

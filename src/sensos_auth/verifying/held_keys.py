@@ -5,7 +5,8 @@ Times are seconds of one clock that never goes back and goes on while the machin
 * a fetched set is confirmed as of the moment before it was asked for, serves for ``longest_outage`` from then on, and
   is due again after four fifths of its ``max-age``;
 * a failed fetch takes nothing away; the next one is due after 1, 2, 4, … 30 s;
-* a key ID that the set lacks makes a fetch due at once, but no sooner than 30 s after the last attempt began;
+* a key ID that the set lacks makes a fetch due at once, but no sooner than 30 s after the last attempt began, which
+  may be under way and bring what was true before;
 * a key that comes again unchanged stays the same object, so that what was verified with it need not be verified anew.
 """
 
@@ -46,6 +47,7 @@ class HeldKeys:
         self._keys: Mapping[str, VerificationKey] = {}
         self._confirmed_at = now - longest_outage
         self._attempted_at = now - COOLDOWN
+        self._missed_since = False  # since the last attempt began
         self._failures = 0
         self._failing_since = now
         self._last_error: str | None = None
@@ -65,6 +67,7 @@ class HeldKeys:
     def miss(self, now: float) -> bool:
         """Note that the set may be out of date, and tell whether that brought the next fetch forward."""
         with self._lock:
+            self._missed_since = True
             wanted_at = max(now, self._attempted_at + COOLDOWN)
             if self.due_at <= wanted_at:
                 return False
@@ -75,6 +78,7 @@ class HeldKeys:
         """Note that a fetch begins."""
         with self._lock:
             self._attempted_at = now
+            self._missed_since = False
 
     def succeed(self, keys: Mapping[str, VerificationKey], max_age: int | None) -> None:
         """Hold the keys that the fetch which began last brought; ``max_age`` is what its answer said, in seconds."""
@@ -84,7 +88,8 @@ class HeldKeys:
             self._confirmed_at = self._attempted_at
             self._failures = 0
             self._last_error = None
-            self.due_at = self._attempted_at + min(max(fresh_for, SHORTEST_REFRESH), LONGEST_REFRESH)
+            pause = COOLDOWN if self._missed_since else min(max(fresh_for, SHORTEST_REFRESH), LONGEST_REFRESH)
+            self.due_at = self._attempted_at + pause
 
     def fail(self, now: float, error: str) -> None:
         """Keep what is held after a fetch that failed with ``error``, and make the next one due."""
