@@ -8,6 +8,23 @@ UPDATE clock SET audit_hash = :hash;
 -- name: audit_hash()$
 SELECT audit_hash FROM clock;
 
--- name: events()
+-- name: events_page(version, position, since, until, actor, action, limit)
+-- An action is given whole or by its first word.
 SELECT version, position, at, actor, action, tenant_id, subject, details, hash
-FROM audit_events ORDER BY version, position;
+FROM audit_events
+WHERE (version, position) > (:version, :position)
+  AND at >= :since AND at < :until
+  AND actor = COALESCE(:actor, actor)
+  AND (action = COALESCE(:action, action) OR substr(action, 1, length(:action) + 1) = :action || '.')
+ORDER BY version, position
+LIMIT :limit;
+
+-- name: events_page_of_tenant(tenant_id, version, position, since, until, actor, action, limit)
+SELECT version, position, at, actor, action, tenant_id, subject, details, hash
+FROM audit_events
+WHERE tenant_id = :tenant_id AND (version, position) > (:version, :position)
+  AND at >= :since AND at < :until
+  AND actor = COALESCE(:actor, actor)
+  AND (action = COALESCE(:action, action) OR substr(action, 1, length(:action) + 1) = :action || '.')
+ORDER BY version, position
+LIMIT :limit;
