@@ -22,6 +22,9 @@ ALTER TABLE secrets ADD COLUMN retire_unused_from BIGINT;
 ALTER TABLE secrets ADD COLUMN warned_days BIGINT;
 ALTER TABLE secrets ADD COLUMN application_audience TEXT;
 UPDATE secrets SET changed_version = created_version;
+CREATE INDEX secrets_that_end ON secrets (expires_at) WHERE revoked_at IS NULL AND expires_at IS NOT NULL;
+CREATE INDEX secrets_that_retire ON secrets (retire_unused_from)
+    WHERE revoked_at IS NULL AND retire_unused_from IS NOT NULL;
 
 -- Each event's hash covers the event and the hash before it (registry/audit_chain.py); clock.audit_hash is that of the
 -- last one. Events from before this migration have none.
@@ -56,6 +59,11 @@ CREATE TABLE idempotent_answers (
 ) /*sqlite WITHOUT ROWID*/;
 
 -- issuing_locked_at: set by a restore that doesn't know what was taken away since the backup (UTC seconds).
--- webhook_version: the version of the last audit event that the webhook was told of.
+-- webhook_version: the version of the last audit event that the webhook was told of. Whoever tells it takes its turn
+-- until webhook_turn_until (UTC milliseconds), which after webhook_failures failures in a row lies further away.
+-- uses_recorded_from: when the service began to record the uses of secrets (UTC seconds), NULL before it has.
 ALTER TABLE clock ADD COLUMN issuing_locked_at BIGINT;
 ALTER TABLE clock ADD COLUMN webhook_version BIGINT NOT NULL DEFAULT 0;
+ALTER TABLE clock ADD COLUMN webhook_turn_until BIGINT NOT NULL DEFAULT 0;
+ALTER TABLE clock ADD COLUMN webhook_failures BIGINT NOT NULL DEFAULT 0;
+ALTER TABLE clock ADD COLUMN uses_recorded_from BIGINT;
