@@ -1,6 +1,9 @@
 import copy
+import os
+import statistics
 import sys
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from types import FrameType
@@ -274,3 +277,36 @@ class TestRevocationState:
         for thread in threads:
             thread.join()
         assert misses == []
+
+    def test_others_run_while_many_are_taken_in(self) -> None:
+        """A thread that wants to go on has to wait for a millisecond or so, not for the interpreter's five each time.
+
+        For an event loop that is each of its rounds. The same holds when many are let go of, and when all are written.
+        """
+        state = RevocationState()
+        done = threading.Event()
+        late: dict[str, list[float]] = {}
+        doing = "nothing"
+
+        def other() -> None:
+            while not done.is_set():
+                began = time.perf_counter()
+                time.sleep(0.0005)
+                late.setdefault(doing, []).append(time.perf_counter() - began - 0.0005)
+
+        thread = threading.Thread(target=other)
+        thread.start()
+        digests = os.urandom(16 * 100_000)
+        doing = "take in"
+        state.apply(a_page(tokens=[(NOW + 60 + second, digests[second::100]) for second in range(100)]))
+        doing = "write"
+        state.as_page("i")
+        doing = "let go of"
+        state.forget_ended(NOW + 110)
+        doing = "nothing"
+        done.set()
+        thread.join()
+        assert state.entries() == 49_000
+        del late["nothing"]
+        medians = {what: statistics.median(times) for what, times in late.items()}
+        assert max(medians.values()) < 0.003, medians
