@@ -92,6 +92,13 @@ class TestReadPage:
         with pytest.raises(PageRefused):
             read(body, signed(body))
 
+    def test_another_issuer_is_named(self) -> None:
+        """Whoever set a verifier up wrongly reads whose page it was, and no more than 200 characters of that."""
+        body = changed(issuer="https://" + "x" * 1_000_000)
+        with pytest.raises(PageRefused, match="another issuer, 'https://x") as caught:
+            read(body, signed(body))
+        assert len(str(caught.value)) < 250
+
     @pytest.mark.parametrize("position", range(0, len(BODY), 7))
     def test_no_byte_of_the_page_can_be_changed(self, position: int) -> None:
         """Every one is under the signature."""

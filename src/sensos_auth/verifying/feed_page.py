@@ -15,7 +15,7 @@ from sensos_auth.verifying.sensos_profile import SensosProfile
 
 
 class PageRefused(SensosAuthError):
-    """The answer is no page to go by. The text names the failed check in fixed words: nothing of what was received."""
+    """The answer is no page to go by. The text names the failed check, and what a signed page calls its issuer."""
 
 
 class FeedProfile(SensosProfile):
@@ -26,6 +26,8 @@ class FeedProfile(SensosProfile):
 
 
 FEED = FeedProfile()
+
+_LONGEST_SHOWN = 200
 
 _decoder = msgspec.json.Decoder(RevocationPage)
 
@@ -49,7 +51,7 @@ def read_page(body: bytes, signature: str, *, keys: VerificationKeys, issuer: st
     except (msgspec.DecodeError, RecursionError):
         raise PageRefused("a page that cannot be read") from None
     if page.issuer != issuer:
-        raise PageRefused(f"a page of another issuer, {page.issuer!r}")
+        raise PageRefused(f"a page of another issuer, {page.issuer[:_LONGEST_SHOWN]!r}")
     if page.since != since:
         raise PageRefused("a page that was not asked for")
     if page.version < since:
