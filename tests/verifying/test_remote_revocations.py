@@ -493,6 +493,21 @@ class TestOwnToken:
             name = revocations.health().counted_as or ""
             assert re.fullmatch(rf"[A-Za-z0-9._:-]{{1,64}}-{os.getpid()}", name)
 
+    def test_n12_a_forked_worker_does_not_speak_for_its_siblings(self) -> None:
+        """A name that was given before the fork would be that of all workers: the last poll would count for each."""
+        with serving_feed() as feed, following(feed, credentials=CREDENTIALS, name="gate") as revocations:
+            revocations.wait_until_ready()
+            eventually(lambda: revocations.health().counted_as == "gate")
+            child = os.fork()
+            if child == 0:
+                try:
+                    eventually(lambda: revocations.health().counted_as == f"gate-{os.getpid()}")
+                    os._exit(0)
+                finally:
+                    os._exit(1)
+            assert os.waitpid(child, 0)[1] == 0
+            assert {f"gate-{child}", "gate"} <= {poll.parameters.get("verifier") for poll in feed.polls}
+
     @pytest.mark.parametrize("status", [401, 403])
     def test_a_token_that_the_feed_does_not_take_is_not_shown_again(
         self, status: int, caplog: pytest.LogCaptureFixture

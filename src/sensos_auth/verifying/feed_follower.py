@@ -44,7 +44,10 @@ _NOT_TAKEN = frozenset((401, 403))
 
 @dataclass(frozen=True, slots=True)
 class Feed:
-    """Which feed is followed, and how. ``wait`` is the seconds that a poll is held; ``keys`` are those of the feed."""
+    """Which feed is followed, and how. ``wait`` is the seconds that a poll is held; ``keys`` are those of the feed.
+
+    ``made_in`` is the ID of the process that chose the ``name``: those that are forked off it add their own to it.
+    """
 
     issuer: str
     wait: int
@@ -52,6 +55,7 @@ class Feed:
     token_keys: RemoteJwks | None
     credentials: VerifierCredentials | None
     name: str | None
+    made_in: int
     when_stale: WhenStale
 
 
@@ -194,11 +198,11 @@ class FeedFollower:
         self._tell()
 
     def _own_name(self) -> str:
-        if self._feed.name is not None:
-            return self._feed.name
+        name, process = self._feed.name, os.getpid()
+        if name is not None and process == self._feed.made_in:
+            return name
         host = re.sub(r"[^A-Za-z0-9._:-]", "-", socket.gethostname())
-        process = f"-{os.getpid()}"
-        return host[: 64 - len(process)] + process
+        return f"{(name or host)[: 63 - len(str(process))]}-{process}"
 
 
 def _jitter() -> float:

@@ -51,11 +51,12 @@ class RemoteRevocations:
     ``keys`` are those that tokens are verified with: they are fetched anew when one was revoked. With ``credentials``,
     of an application with the scope ``auth:verifier``, the issuer counts this verifier among those that a revocation
     has reached, under ``name``: up to 64 letters, digits and ``._:-``, by default the host's name and the process ID.
+    A name is for one process, since its last poll counts: those that are forked off it add a hyphen and their ID.
     ``state_folder`` is where to keep what is known, for a start while the issuer is away.
 
     The issuer must be ``https``, but for a loopback address; ``allow_insecure_http`` says openly that somebody on the
-    way may exchange keys, and so hide revocations. ``clock`` counts seconds and goes on while the machine sleeps,
-    ``now`` returns UTC seconds. Raises ConfigurationError.
+    way may exchange keys, and so hide revocations, and read the credentials. ``clock`` counts seconds and goes on while
+    the machine sleeps, ``now`` returns UTC seconds. Raises ConfigurationError.
     """
 
     def __init__(
@@ -84,7 +85,7 @@ class RemoteRevocations:
             base + FEED_KEYS_PATH, profile=FEED, allow_insecure_http=allow_insecure_http, clock=clock
         )
         wait = min(LONGEST_WAIT, int(max_staleness // 4))
-        self._feed = Feed(issuer, wait, self._feed_keys, keys, credentials, name, when_stale)
+        self._feed = Feed(issuer, wait, self._feed_keys, keys, credentials, name, os.getpid(), when_stale)
         self._max_staleness = max_staleness
         self._refuses = when_stale == "refuse"
         self._may_refuse = True
