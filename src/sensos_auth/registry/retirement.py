@@ -98,7 +98,8 @@ def _doubt(evidence: _Evidence, since: int, now: int) -> str | None:
     if evidence.last_used_at is None and not evidence.younger:
         return "not yet, it is the newest one, and whom it was made for may still begin to use it"
     if evidence.others_used_at is None or evidence.others_used_at <= renewed_by:
-        return "not known, no other secret of the application was used since, so it may simply be idle"
+        then = "then" if evidence.tokens_expire_at is None else "its last token expired"
+        return f"not known, no other secret of the application was used since {then}, so it may simply be idle"
     return None
 
 
