@@ -277,12 +277,14 @@ def test_poll_with_a_token_is_the_word_of_a_verifier(service: RunningService) ->
 
 
 def test_nobody_speaks_without_a_token_or_a_name(service: RunningService) -> None:
-    """Nor by HEAD."""
-    poll(service, verifier="anonymous")
-    poll(service, verifier_token(service), keys="k1")
-    service.client.head(
-        PATH, params={"verifier": "head"}, headers={"Authorization": f"Bearer {verifier_token(service)}"}
+    """Nor by HEAD. They are answered like everybody."""
+    authorization = {"Authorization": f"Bearer {verifier_token(service)}"}
+    answers = (
+        poll(service, verifier="anonymous"),
+        poll(service, verifier_token(service), keys="k1"),
+        service.client.head(PATH, params={"verifier": "head"}, headers=authorization),
     )
+    assert [answer.status_code for answer in answers] == [200, 200, 200]
     poll(service, verifier_token(service), verifier="last")
     wait_for(lambda: len(reports(service, "last")) == 1)
     assert reports(service, "anonymous") == reports(service, "head") == reports(service, "") == []
