@@ -14,7 +14,7 @@ _COMMANDS = {
     "tenants": ("sensos_auth.cli.tenants:tenants", "Tenants: create, list, disable, enable."),
     "applications": ("sensos_auth.cli.applications:applications", "Applications: create, list, disable, enable."),
     "secrets": ("sensos_auth.cli.secrets:secrets", "Application secrets: create, list, revoke."),
-    "keys": ("sensos_auth.cli.keys:keys", "Signing keys: list, rotate, revoke."),
+    "keys": ("sensos_auth.cli.keys:keys", "Signing keys: list, rotate, revoke; and the master key."),
     "tokens": ("sensos_auth.cli.tokens:tokens", "Access tokens: inspect, revoke."),
     "token": ("sensos_auth.cli.token:token", "For integrators: print a valid access token."),
     "call": ("sensos_auth.cli.call:call", "For integrators: call the API, and print what it answers."),

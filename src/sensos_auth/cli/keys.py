@@ -2,6 +2,7 @@
 
 import os
 import sys
+from pathlib import Path
 
 import click
 
@@ -14,6 +15,7 @@ from sensos_auth.cli.waiting import Done, conclude, wait_options
 from sensos_auth.issuing import key_rotation
 from sensos_auth.issuing.configuration import obtain_master_key, signing_algorithm
 from sensos_auth.issuing.key_pair import public_pem
+from sensos_auth.issuing.rewrap import rewrap
 from sensos_auth.model.errors import NotFound
 from sensos_auth.model.signing_key import PUBLISHED_AFTER_SIGNING, KeyState, SigningKey, active_key
 from sensos_auth.registry.revocations import revocations_version
@@ -141,6 +143,42 @@ def revoke(*, kid: str, yes: bool, wait: bool, wait_timeout: float, as_json: boo
 
         done = Done(version, {**_members(revoked, now), "activeKid": active_kid}, show)
         conclude(registry, done, wait=wait, wait_timeout=wait_timeout, as_json=as_json)
+
+
+@keys.command("rewrap", epilog=example("keys rewrap", "keys rewrap --new-master-key-file new-master.key"))
+@click.option(
+    "--new-master-key-file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="The new master key; made where it is not there.  [default: a fresh one, in the deployment's own file]",
+)
+@json_option
+def rewrap_command(*, new_master_key_file: Path | None, as_json: bool) -> None:
+    """Rotate the master key: seal every private key under a new one, while the service runs.
+
+    Signing keys, tokens and the JWKS stay as they are. Backups that were made before open with the old master key only:
+    keep the copy of it as long as them. If this is interrupted, run it again: it goes on from there.
+    """
+    with opened_registry() as registry:
+        done = rewrap(registry, os.environ, actor=actor(), new_master_key_file=new_master_key_file)
+    members = {"keys": done.keys, "newMasterKeyFile": None if done.new_file is None else str(done.new_file)}
+    print_thing({**members, "isComplete": done.is_complete}, as_json=as_json)
+    if as_json:
+        return
+    click.echo()
+    if done.is_complete:
+        click.echo(
+            "The service goes on by itself. Make a copy of the new master key: without it no token can be issued."
+        )
+    elif done.new_file is None:
+        click.echo("Take the first of the two keys out of SENSOS_AUTH_MASTER_KEY now.")
+    else:
+        click.echo(
+            "The running service signs on with the keys that it holds, but no process starts with the old master key "
+            f"any more. Before the next start, put the content of {done.new_file} into SENSOS_AUTH_MASTER_KEY, or "
+            f"unset that and set SENSOS_AUTH_MASTER_KEY_FILE to {done.new_file}. Do it now, and restart: a worker that "
+            "ends could not be replaced."
+        )
 
 
 def _what_revoking_does() -> str:

@@ -5,15 +5,14 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from sensos_auth.issuing.issuer import TokenSettings
-from sensos_auth.issuing.master_key import MasterKey, make_master_key, parse_master_key, read_master_key
+from sensos_auth.issuing.master_key import MasterKey, make_master_key, parse_master_key, read_keys
 from sensos_auth.model.audience import checked_audience
 from sensos_auth.model.errors import ConfigurationError, InvalidInput
 from sensos_auth.model.lifetime import DEFAULT_LIFETIME, LONGEST_LIFETIME, checked_lifetime
 from sensos_auth.model.signing_key import Algorithm, checked_algorithm
 from sensos_auth.registry import Registry
-from sensos_auth.registry.feed_keys import list_feed_keys
 from sensos_auth.registry.location import data_folder, home_expanded
-from sensos_auth.registry.signing_keys import list_signing_keys, sealed_private_key
+from sensos_auth.registry.sealed_keys import sealed_keys
 
 DEFAULT_ISSUER = "http://127.0.0.1:8000"
 DEFAULT_AUDIENCE = "sensos-api"
@@ -74,13 +73,18 @@ def obtain_master_key(registry: Registry, environment: Mapping[str, str]) -> Mas
 
     Raises ConfigurationError when it is missing, unreadable, or not the one that the registry's keys are sealed with.
     """
+    try:
+        return _obtain(registry, environment)
+    except ConfigurationError:  # or it was rotated between two of our looks
+        return _obtain(registry, environment)
+
+
+def _obtain(registry: Registry, environment: Mapping[str, str]) -> MasterKey:
     with registry.view() as view:
-        sealed = {key.kid: sealed_private_key(view, key.kid) for key in list_signing_keys(view)}
-        sealed |= {key.kid: key.sealed_private_key for key in list_feed_keys(view)}
+        sealed = sealed_keys(view)
     master_key = _configured_master_key(environment, may_be_made=not sealed)
-    for kid, private_key in sealed.items():
-        if private_key is not None:
-            master_key.open(kid, private_key)
+    for key in sealed:
+        master_key.open(key.kid, key.sealed_private_key)
     return master_key
 
 
@@ -91,10 +95,10 @@ def _configured_master_key(environment: Mapping[str, str], *, may_be_made: bool)
     path = master_key_file(environment)
     if may_be_made and not path.exists():
         make_master_key(path)
-    master_key = read_master_key(path)
-    if master_key is None:
+    keys = read_keys(path)
+    if keys is None:
         raise ConfigurationError(
             f"the master key file {path} is missing, and the registry's signing keys can't be opened without it: "
             "put it back, or set SENSOS_AUTH_MASTER_KEY or SENSOS_AUTH_MASTER_KEY_FILE"
         )
-    return master_key
+    return MasterKey(*keys, reread=lambda: read_keys(path))

@@ -10,6 +10,7 @@ import msgspec
 from sensos_auth.issuing.key_pair import KeyPair, load_signature_function, new_key_pair
 from sensos_auth.issuing.master_key import MasterKey
 from sensos_auth.issuing.minting import base64url
+from sensos_auth.issuing.sealing import seal
 from sensos_auth.model.errors import RegistryUnavailable
 from sensos_auth.model.revocation_page import FEED_TYPE
 from sensos_auth.model.signing_key import Algorithm
@@ -52,7 +53,7 @@ def keep_feed_key(registry: Registry, master_key: MasterKey) -> None:
 def _add_first(change: Change, pair: KeyPair, master_key: MasterKey) -> None:
     if list_feed_keys(change):
         raise _NothingDone
-    add_feed_key(change, pair.kid, pair.public_jwk, master_key.seal(pair.kid, pair.private_key))
+    add_feed_key(change, pair.kid, pair.public_jwk, seal(change, master_key, pair.kid, pair.private_key))
 
 
 class _NothingDone(Exception):

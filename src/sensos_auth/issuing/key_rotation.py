@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from sensos_auth.issuing.key_pair import KeyPair, new_key_pair
 from sensos_auth.issuing.master_key import MasterKey
+from sensos_auth.issuing.sealing import seal
 from sensos_auth.model.errors import Conflict, NotFound
 from sensos_auth.model.signing_key import (
     PUBLISHED_BEFORE_SIGNING,
@@ -142,7 +143,7 @@ def _add(change: Change, master_key: MasterKey, pair: KeyPair, signs_from: int) 
         revoked_at=None,
         has_private_key=True,
     )
-    add_signing_key(change, key, master_key.seal(pair.kid, pair.private_key))
+    add_signing_key(change, key, seal(change, master_key, pair.kid, pair.private_key))
     return key
 
 

@@ -77,6 +77,11 @@ def _master_key(view: View, keys: list[SigningKey], environment: Mapping[str, st
                 master_key.open(kid, private_key)
     except ConfigurationError as error:
         return wrong("master key", error)
+    if master_key.is_being_rotated:
+        return warning(
+            "master key",
+            f"{source} holds two, because its rotation has not come to its end: run sensos-auth keys rewrap",
+        )
     return ok("master key", f"{source} opens every signing key")
 
 
