@@ -30,7 +30,8 @@ class Database(Protocol):
     def run_script(self, connection: Any, script: str) -> None:  # noqa: ANN401 - the driver's own type
         """Run several statements, without parameters, inside the open transaction.
 
-        ``/*sqlite …*/`` in the script holds what SQLite runs, and is a comment to any other engine.
+        ``/*sqlite …*/`` (on one line) and ``/*postgresql …*/`` hold what one engine runs, and the other one takes for a
+        comment.
         """
 
     def close(self) -> None:

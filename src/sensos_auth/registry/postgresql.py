@@ -1,5 +1,6 @@
 """PostgreSQL as the registry's engine. Today for the registry's own use cases; serving on it comes with its cache."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -11,6 +12,7 @@ from sensos_auth.registry.statements import Driver
 
 # Of pg_advisory_xact_lock: one number for all writers of a registry ("SENSOS" in ASCII).
 _WRITERS_LOCK = 0x53454E534F53
+_FOR_POSTGRESQL = re.compile(r"/\*postgresql (.*?)\*/", re.DOTALL)
 _SETTINGS = "-c lock_timeout=2000 -c statement_timeout=5000 -c idle_in_transaction_session_timeout=10000"
 
 
@@ -50,8 +52,8 @@ class PostgresqlDatabase:
         return connection.execute(query, (name,)).fetchone() is not None
 
     def run_script(self, connection: psycopg.Connection[tuple[Any, ...]], script: str) -> None:
-        """Run the statements of the script."""
-        connection.execute(script.encode())
+        """Run the statements of the script, with what stands in ``/*postgresql …*/`` uncovered."""
+        connection.execute(_FOR_POSTGRESQL.sub(r"\1", script).encode())
 
     def close(self) -> None:
         """Close the connection."""

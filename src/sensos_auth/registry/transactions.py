@@ -51,8 +51,9 @@ class Change(View):
             subject=subject,
             details=json.dumps({name: value for name, value in details.items() if value is not None}),
         )
-        self._hashes.append(chained_hash(self._hashes[-1], event))
-        self.statements.record_event(self.connection, **event._asdict(), hash=self._hashes[-1])
+        before = self._hashes[-1]
+        self._hashes.append(chained_hash(before, event))
+        self.statements.record_event(self.connection, **event._asdict(), hash_before=before, hash=self._hashes[-1])
 
     @property
     def is_recorded(self) -> bool:

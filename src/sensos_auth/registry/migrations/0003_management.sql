@@ -27,10 +27,19 @@ CREATE INDEX secrets_that_retire ON secrets (retire_unused_from)
     WHERE revoked_at IS NULL AND retire_unused_from IS NOT NULL;
 
 -- Each event's hash covers the event and the hash before it (registry/audit_chain.py); clock.audit_hash is that of the
--- last one. Events from before this migration have none.
+-- last one. Events from before this migration have none. hash_before repeats the hash of the event before, so that an
+-- event that was altered is told from one whose predecessor was removed.
+ALTER TABLE audit_events ADD COLUMN hash_before BYTEA;
 ALTER TABLE audit_events ADD COLUMN hash BYTEA;
 ALTER TABLE clock ADD COLUMN audit_hash BYTEA;
 CREATE INDEX audit_events_of_tenant ON audit_events (tenant_id, version, position);
+-- The engines refuse to alter and to remove an event: against mistakes. Against who owns the database there is the chain.
+/*sqlite CREATE TRIGGER audit_events_stay BEFORE DELETE ON audit_events BEGIN SELECT RAISE(ABORT, 'append only'); END;*/
+/*sqlite CREATE TRIGGER audit_events_last BEFORE UPDATE ON audit_events BEGIN SELECT RAISE(ABORT, 'append only'); END;*/
+/*postgresql CREATE FUNCTION audit_events_stay() RETURNS trigger LANGUAGE plpgsql AS
+$$ BEGIN RAISE EXCEPTION 'append only'; END $$;
+CREATE TRIGGER audit_events_stay BEFORE UPDATE OR DELETE OR TRUNCATE ON audit_events
+EXECUTE FUNCTION audit_events_stay();*/
 
 -- Counted, not decided: as the table verifiers, both may lose their last minute with the power. minute is UTC minutes
 -- since the epoch. secret_id is '' for refusals that no secret of the application was found for.

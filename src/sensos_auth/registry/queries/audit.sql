@@ -1,6 +1,6 @@
--- name: record_event(version, position, at, actor, action, tenant_id, subject, details, hash)!
-INSERT INTO audit_events (version, position, at, actor, action, tenant_id, subject, details, hash)
-VALUES (:version, :position, :at, :actor, :action, :tenant_id, :subject, :details, :hash);
+-- name: record_event(version, position, at, actor, action, tenant_id, subject, details, hash_before, hash)!
+INSERT INTO audit_events (version, position, at, actor, action, tenant_id, subject, details, hash_before, hash)
+VALUES (:version, :position, :at, :actor, :action, :tenant_id, :subject, :details, :hash_before, :hash);
 
 -- name: write_audit_hash(hash)!
 UPDATE clock SET audit_hash = :hash;
@@ -26,5 +26,16 @@ WHERE tenant_id = :tenant_id AND (version, position) > (:version, :position)
   AND at >= :since AND at < :until
   AND actor = COALESCE(:actor, actor)
   AND (action = COALESCE(:action, action) OR substr(action, 1, length(:action) + 1) = :action || '.')
+ORDER BY version, position
+LIMIT :limit;
+
+-- name: count_events()$
+SELECT COUNT(*) FROM audit_events;
+
+-- name: chained_events(version, position, limit)
+-- Whatever stands in the table, however it came there: nothing is filtered.
+SELECT version, position, at, actor, action, tenant_id, subject, details, hash_before, hash
+FROM audit_events
+WHERE (version, position) > (:version, :position)
 ORDER BY version, position
 LIMIT :limit;
