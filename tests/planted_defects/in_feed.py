@@ -47,6 +47,11 @@ DEFECTS: list[Defect] = [
         "if False:",
     ),
     _follower.defect(
+        "N12 one worker speaks for all",
+        "if name is not None and process == self._feed.made_in:",
+        "if name is not None:",
+    ),
+    _follower.defect(
         "Z74 one bad answer ends the thread",
         "            except Exception as error:  # noqa: BLE001 - whatever it was, the feed is followed on\n",
         "            except ZeroDivisionError as error:\n",

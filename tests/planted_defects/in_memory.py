@@ -148,5 +148,20 @@ DEFECTS: list[Defect] = [
         "for digest, (_, ends_at) in voided.items() if ends_at <= now]",
         "for digest, (_, ends_at) in voided.items() if ends_at > now]",
     ),
+    _state.defect(
+        "Z54 what is kept ends by a clock that ran ahead",
+        "as_of=min([self.as_of, *(end - 1 for end in ends)]),",
+        "as_of=self.as_of,",
+    ),
+    _state.defect(
+        "Z54 the highest time counts for ever",
+        "self.as_of = page.as_of  #",
+        "self.as_of = max(self.as_of, page.as_of)  #",
+    ),
+    _state.defect(
+        "S5 a fork finds a token whose end nobody counts",
+        "            self._token_ends[end] += 1\n            self._slots[index] = slot[: position",
+        "            self._slots[index] = slot[: position",
+    ),
     _state.defect("S5 half a digest is taken in", "        _check(page)\n", "        pass\n"),
 ]
