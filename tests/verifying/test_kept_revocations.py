@@ -79,3 +79,14 @@ class TestKeptRevocations:
         again = RevocationState()
         assert kept(tmp_path, again).confirmed_ago is not None
         assert again.version == 7
+
+    def test_z72_what_is_older_does_not_replace_what_is_newer(self, tmp_path: Path) -> None:
+        """Of two that share a folder, one may have been stopped, or cut off: it knows less, and must not be read."""
+        newer, older = RevocationState(), RevocationState()
+        newer.apply(page(9))
+        older.apply(page(7))
+        kept(tmp_path, newer).write(time.monotonic())
+        kept(tmp_path, older).write(time.monotonic() - 20)
+        again = RevocationState()
+        kept(tmp_path, again)
+        assert again.version == 9

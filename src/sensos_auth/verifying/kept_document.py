@@ -22,6 +22,8 @@ from typing import BinaryIO
 import msgspec
 
 LARGEST = 256 * 1024 * 1024
+_READING = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
+_LONGEST_LINE = 4096
 _FORMAT = b"sensos-auth-kept-1"
 _CLOCKS_MAY_DIFFER = 30.0
 _OTHERS = 0o077
@@ -75,8 +77,14 @@ class KeptDocument:
         return document, float("inf") if ago < -_CLOCKS_MAY_DIFFER else max(ago, 0.0)
 
     def save(self, document: bytes, *, ago: float = 0.0) -> None:
-        """Keep the document, which was true ``ago`` seconds ago. What can't be written is logged, and no failure."""
-        header = msgspec.json.encode(_Header(self._what, self._issuer, self._now() - ago))
+        """Keep the document, which was true ``ago`` seconds ago, unless another process has kept a later one.
+
+        What can't be written is logged, and no failure.
+        """
+        now = self._now()
+        if now - ago < self._kept_at() <= now + _CLOCKS_MAY_DIFFER:
+            return
+        header = msgspec.json.encode(_Header(self._what, self._issuer, now - ago))
         content = header + b"\n" + document
         checksum = hashlib.sha256(content).hexdigest().encode()
         try:
@@ -92,8 +100,17 @@ class KeptDocument:
             return float("inf")
         return ago if ago >= 0 else float("inf")
 
+    def _kept_at(self) -> float:
+        """Return when the kept document was true, as it says itself; infinitely long ago if that cannot be told."""
+        try:
+            with os.fdopen(os.open(self.path, _READING), "rb") as file:
+                file.readline(_LONGEST_LINE)
+                return msgspec.json.decode(file.readline(_LONGEST_LINE), type=_Header).at
+        except (OSError, ValueError, msgspec.DecodeError):
+            return float("-inf")
+
     def _read(self) -> bytes:
-        descriptor = os.open(self.path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
+        descriptor = os.open(self.path, _READING)
         with os.fdopen(descriptor, "rb") as file:
             self._check_folder()
             _check_private(os.fstat(file.fileno()), stat.S_ISREG)
