@@ -97,4 +97,12 @@ def audit_head(view: View) -> bytes | None:
 
 def _event(row: tuple[Any, ...]) -> AuditEvent:
     version, position, at, actor, action, tenant_id, subject, details, digest = row
-    return AuditEvent(version, position, at, actor, action, tenant_id, subject, json.loads(details), digest)
+    return AuditEvent(version, position, at, actor, action, tenant_id, subject, _read(details), digest)
+
+
+def _read(details: str) -> dict[str, str | int]:
+    try:
+        read: dict[str, str | int] = json.loads(details)
+    except ValueError:  # somebody altered it: shown as it is, and found by a verification
+        return {"unreadable": details}
+    return read

@@ -39,3 +39,7 @@ FROM audit_events
 WHERE (version, position) > (:version, :position)
 ORDER BY version, position
 LIMIT :limit;
+
+-- name: event_with_hash(hash)^
+-- Reads the trail to its end at worst: there is no index for so rare a question.
+SELECT version, position FROM audit_events WHERE hash = :hash LIMIT 1;
