@@ -20,6 +20,7 @@ _COMMANDS = {
     "call": ("sensos_auth.cli.call:call", "For integrators: call the API, and print what it answers."),
     "probe": ("sensos_auth.cli.probe:probe", "Send bad requests to a service of yours, and report what got through."),
     "verifiers": ("sensos_auth.cli.verifiers:verifiers", "Verifiers that follow the revocation feed: list."),
+    "audit": ("sensos_auth.cli.audit:audit", "The audit trail: list, export, verify."),
     "doctor": ("sensos_auth.cli.doctor:doctor", "Say what is wrong with this configuration, and how to mend it."),
 }
 
