@@ -33,6 +33,7 @@ def test_pauses_double_up_to_a_limit() -> None:
         ("Wed, 25 Nov 2026 11:00:00 GMT", 0),
         ("Fri, 31 Dec 9999 23:59:59 GMT", 300),
         ("Wed, 25 Nov 2026 12:00:09 -0000", 9),
+        ("Wed, 25 Nov 2026 12:00:09 +9999999999999", 0),
     ],
 )
 def test_retry_after(header: str | None, seconds: float) -> None:

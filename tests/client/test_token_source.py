@@ -1,8 +1,10 @@
 """The token source over real sockets, threads, event loops and processes."""
 
 import asyncio
+import logging
 import os
 import signal
+import socket
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -198,6 +200,41 @@ def test_m07_a_slow_answer_ends_with_the_patience(server: TokenServer, fault: Fa
     server.fail_next(fault, times=5)
     with pytest.raises(TokenServiceUnavailable, match="no whole answer within"):
         source.token()
+
+
+def test_m07_a_silent_name_server_ends_with_the_patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Resolving a name cannot be cancelled, so nobody waits until it ends by itself."""
+    answered = threading.Event()
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: answered.wait(10) and [])
+    environment = {
+        "SENSOS_BASE_URL": "https://silent.test",
+        "SENSOS_TENANT_ID": "ten_a",
+        "SENSOS_APPLICATION_ID": "app_a",
+        "SENSOS_APPLICATION_SECRET": "x",
+    }
+    source = TokenSource.from_env(environment, patience=0.4)
+    with pytest.raises(TokenServiceUnavailable, match="no whole answer within"):
+        source.token()
+    answered.set()
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+@pytest.mark.timeout(10)
+def test_logging_that_breaks_leaves_nobody_waiting(server: TokenServer) -> None:
+    """The callers are told before the log is: a filter of the application's may raise anything."""
+
+    def broken(_: logging.LogRecord) -> bool:
+        raise ZeroDivisionError
+
+    logger = logging.getLogger("sensos_auth.client")
+    logger.addFilter(broken)
+    try:
+        source = TokenSource.from_env(server.environment, patience=20)
+        server.fail_next(Fault(status=401))
+        with pytest.raises(CredentialsRefused):
+            source.token()
+    finally:
+        logger.removeFilter(broken)
 
 
 def test_a_service_that_is_down(server: TokenServer) -> None:

@@ -22,7 +22,7 @@ def retry_after_seconds(header: str | None, wall_now: datetime) -> float:
         return min(float(text[:10]), LONGEST_RETRY_AFTER)
     try:
         at = parsedate_to_datetime(text)
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError):
         return 0.0
     at = at.replace(tzinfo=UTC) if at.tzinfo is None else at
     return min(max((at - wall_now).total_seconds(), 0.0), LONGEST_RETRY_AFTER)

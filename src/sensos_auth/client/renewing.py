@@ -204,7 +204,8 @@ class SharedToken:
         try:
             self._repeat_attempts(flight)
         except BaseException as error:
-            self._land(flight, Failed(f"a defect: {type(error).__name__}"))
+            if not flight.outcome.done():
+                self._land(flight, Failed(f"a defect: {type(error).__name__}"))
             raise
 
     def _repeat_attempts(self, flight: Flight) -> None:
@@ -239,10 +240,10 @@ class SharedToken:
                     return False
             if self._flight is flight:
                 self._flight = None
+        flight.outcome.set_result(outcome)  # first: logging is the application's, and may do anything
         if isinstance(outcome, Failed):
             what = "the credentials were refused" if outcome.is_refusal else outcome.what
             _logger.warning("no access token from %s: %s", self._base_url, what)
-        flight.outcome.set_result(outcome)
         return True
 
     def _note(self, failed: Failed, now: float) -> None:

@@ -42,8 +42,9 @@ def send(request: TokenRequest, seconds: float, ca_file: str | None = None) -> A
     """
     import httpx2  # noqa: PLC0415 - 10 MB, and only who has no token needs it
 
+    loop = asyncio.new_event_loop()
     try:
-        return asyncio.run(_send(request, seconds, ca_file))
+        return loop.run_until_complete(_send(request, seconds, ca_file))
     except TimeoutError:
         raise NoAnswer(f"no whole answer within {seconds:.3g} s") from None
     except (httpx2.HTTPError, httpx2.InvalidURL, OSError) as error:
@@ -54,6 +55,9 @@ def send(request: TokenRequest, seconds: float, ca_file: str | None = None) -> A
                 f"its certificate is not good ({certificate.verify_message.rstrip('.')})", is_final=True
             ) from None
         raise NoAnswer(type(error).__name__) from None
+    finally:
+        loop.run_until_complete(loop.shutdown_asyncgens())
+        loop.close()  # unlike asyncio.run, it does not wait for a name server that is silent
 
 
 async def _send(request: TokenRequest, seconds: float, ca_file: str | None) -> Answer:
