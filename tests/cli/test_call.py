@@ -26,12 +26,17 @@ def run(server: TokenServer, home: Path, *arguments: str, stdin: str = "") -> Re
 
 def test_the_answer_is_printed_readably(server: TokenServer, tmp_path: Path) -> None:
     """JSON with indentation, letters as they are, and nothing that a terminal would obey."""
-    server.answer("GET", "/v1/devices", lambda request: ApiAnswer(200, {"name": "Tür\x9b", "query": request.query}))
+    server.answer(
+        "GET", "/v1/devices", lambda request: ApiAnswer(200, {"name": "Tür\x9b\ud800", "query": request.query})
+    )
     result = run(server, tmp_path, "get", "/v1/devices", "--param", "limit=2", "--param", "q=a=b")
     assert result.exit_code == 0
-    assert '  "name": "Tür\\u009b"' in result.stdout
+    assert '  "name": "Tür\\u009b\\ud800"' in result.stdout
     assert json.loads(result.stdout)["query"] == {"limit": "2", "q": "a=b"}
-    assert run(server, tmp_path, "GET", "/v1/devices", "--json").stdout == '{"name": "T\\u00fcr\\u009b", "query": {}}\n'
+    assert (
+        run(server, tmp_path, "GET", "/v1/devices", "--json").stdout
+        == '{"name": "T\\u00fcr\\u009b\\ud800", "query": {}}\n'
+    )
 
 
 def test_the_token_is_kept_and_a_refused_one_replaced(server: TokenServer, tmp_path: Path) -> None:
@@ -65,6 +70,7 @@ def test_errors(server: TokenServer, tmp_path: Path) -> None:
     for arguments in (
         ("GET", "https://attacker.test/"),
         ("GET", "/v1/x", "--param", "novalue"),
+        ("GET", "/v1/x", "--param", "a=1", "--param", "a=2"),
         ("POST", "/v1/x", "--data", "-"),
         ("FETCH", "/v1/x"),
     ):

@@ -157,6 +157,18 @@ def test_nowhere_to_keep_it(terminal: Terminal) -> None:
     assert "not kept" in result.stderr
 
 
+def test_a_token_that_cannot_be_kept_is_asked_for_once(terminal: Terminal) -> None:
+    """What stands in the way of the file costs no second request."""
+    assert terminal.run("token").exit_code == 0
+    kept = terminal.cache
+    kept.unlink()
+    kept.mkdir()
+    result = terminal.run("token")
+    assert (result.exit_code, result.stdout.count(".")) == (0, 2)
+    assert "not kept" in result.stderr
+    assert terminal.server.token_requests == 2
+
+
 def test_what_is_missing_is_said(terminal: Terminal) -> None:
     """By name, with status 1; a refusal names where to look and shows no value."""
     missing = terminal.run("token", SENSOS_APPLICATION_SECRET=None, SENSOS_TENANT_ID=None)

@@ -156,7 +156,10 @@ def test_an_api_that_does_not_answer(server: TokenServer, calling: Call) -> None
         raise ConnectionResetError
 
     server.answer("POST", "/v1/devices", hang_up)
-    with pytest.raises(ApiUnavailable, match="did not answer: RemoteProtocolError"):
+    with pytest.raises(ApiUnavailable, match="no whole answer: RemoteProtocolError"):
+        calling(server, "post", "/v1/devices")
+    server.answer("POST", "/v1/devices", lambda _: ApiAnswer(200, {}, {"Content-Encoding": "gzip"}))
+    with pytest.raises(ApiUnavailable, match="no whole answer: DecodingError"):
         calling(server, "post", "/v1/devices")
     server.answer("GET", "/v1/text", lambda _: ApiAnswer(200, None))
     assert calling(server, "get", "/v1/text") is None

@@ -14,7 +14,8 @@ from sensos_auth.client import Client, TokenSource
 from sensos_auth.model.errors import InvalidInput
 
 _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
-_CONTROL = re.compile("[\x7f-\x9f\u2028-\u202e\u2066-\u2069]")  # what json leaves as it is, and a terminal obeys
+# What json leaves as it is, and a terminal obeys or no file can hold.
+_UNPRINTABLE = re.compile("[\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 @click.command(
@@ -38,7 +39,7 @@ def call(
     It is indented for people, and on one line with --json. The token is had as `token` has it. An answer that is an
     error is printed in the API's own words, and the exit status is 1.
     """
-    query = dict(_parameter(text) for text in params)
+    query = _query(params)
     body = None if data is None else _body(data)
     source = TokenSource.from_env(os.environ)
     held = source.shared.held = obtain_token(os.environ, use_cache=not no_cache)
@@ -51,14 +52,19 @@ def call(
         click.echo(json.dumps(document))
     elif document is not None:
         shown = json.dumps(document, indent=2, ensure_ascii=False)
-        click.echo(_CONTROL.sub(lambda match: f"\\u{ord(match[0]):04x}", shown))
+        click.echo(_UNPRINTABLE.sub(lambda match: f"\\u{ord(match[0]):04x}", shown))
 
 
-def _parameter(text: str) -> tuple[str, str]:
-    name, separator, value = text.partition("=")
-    if not name or not separator:
-        raise InvalidInput("--param is written NAME=VALUE")
-    return name, value
+def _query(params: tuple[str, ...]) -> dict[str, str]:
+    query: dict[str, str] = {}
+    for text in params:
+        name, separator, value = text.partition("=")
+        if not name or not separator:
+            raise InvalidInput("--param is written NAME=VALUE")
+        if name in query:
+            raise InvalidInput("--param takes each name once")
+        query[name] = value
+    return query
 
 
 def _body(data: BinaryIO) -> Any:  # noqa: ANN401 - any JSON document

@@ -62,7 +62,7 @@ def obtain_token(environment: Mapping[str, str], *, use_cache: bool) -> HeldToke
         with kept.locked(_PATIENCE):
             return _renew(environment, kept)
     except OSError as error:
-        click.echo(f"The token is not kept for the next time: {error.strerror}.", err=True)
+        _say_that_it_is_not_kept(error)
         return source.shared.get()
 
 
@@ -85,8 +85,15 @@ def _renew(environment: Mapping[str, str], kept: KeptToken) -> HeldToken:
             raise
         click.echo(f"The token that is kept still serves, but there is no new one: {error}", err=True)
         return held
-    kept.save(renewed)
+    try:
+        kept.save(renewed)
+    except OSError as error:
+        _say_that_it_is_not_kept(error)
     return renewed
+
+
+def _say_that_it_is_not_kept(error: OSError) -> None:
+    click.echo(f"The token is not kept for the next time: {error.strerror}.", err=True)
 
 
 def _is_fresh(held: HeldToken) -> bool:

@@ -14,7 +14,7 @@ _LONGEST_MESSAGE = 1000
 _FIRST_REDIRECT = 300
 _FIRST_ERROR = 400
 
-Outcome = httpx2.Response | httpx2.TransportError
+Outcome = httpx2.Response | httpx2.RequestError
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +27,8 @@ class Page:
 
 def document_of(outcome: Outcome) -> Any:  # noqa: ANN401 - any JSON document
     """Return the JSON document of the answer, None for an empty one; raises ApiError and ApiUnavailable."""
-    if isinstance(outcome, httpx2.TransportError):
-        raise ApiUnavailable(f"the API did not answer: {type(outcome).__name__}") from None
+    if isinstance(outcome, httpx2.RequestError):
+        raise ApiUnavailable(f"the API gave no whole answer: {type(outcome).__name__}") from None
     if outcome.status_code >= _FIRST_REDIRECT:
         raise _error(outcome)
     if not outcome.content:

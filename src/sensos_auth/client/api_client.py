@@ -139,7 +139,7 @@ class Client(_Calls):
     def _send(self, method: str, url: str, params: Parameters | None, json: object) -> Outcome:
         try:
             return self._http.request(method, url, params=params or None, json=json)
-        except httpx2.TransportError as error:
+        except httpx2.RequestError as error:
             return error
 
 
@@ -218,7 +218,7 @@ class AsyncClient(_Calls):
     async def _send(self, method: str, url: str, params: Parameters | None, json: object) -> Outcome:
         try:
             return await self._http.request(method, url, params=params or None, json=json)
-        except httpx2.TransportError as error:
+        except httpx2.RequestError as error:
             return error
 
 

@@ -56,13 +56,15 @@ class KeptToken:
     def load(self) -> HeldToken | None:
         """Return the token that is kept, if it still serves; None as well for a file that is not this user's alone."""
         try:
-            descriptor = os.open(self._file, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+            descriptor = os.open(self._file, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+            with os.fdopen(descriptor, "rb") as file:
+                status = os.fstat(descriptor)
+                is_private = (
+                    stat.S_ISREG(status.st_mode) and status.st_uid == os.geteuid() and not status.st_mode & 0o077
+                )
+                return _read(file.read(_LARGEST_FILE)) if is_private else None
         except OSError:
             return None
-        with os.fdopen(descriptor, "rb") as file:
-            status = os.fstat(descriptor)
-            is_private = stat.S_ISREG(status.st_mode) and status.st_uid == os.geteuid() and not status.st_mode & 0o077
-            return _read(file.read(_LARGEST_FILE)) if is_private else None
 
     def save(self, held: HeldToken) -> None:
         """Keep the token; raises OSError."""
