@@ -21,8 +21,10 @@ from sensos_auth.issuing.key_rotation import keep_keys_current
 from sensos_auth.model.errors import ConfigurationError, RegistryUnavailable
 from sensos_auth.registry import Registry, open_registry
 from sensos_auth.registry.location import database_url
+from sensos_auth.registry.retirement import note_recording_of_uses
 from sensos_auth.server.log_lines import configure_logging, http_server_logging
 from sensos_auth.server.log_sink import LogSink
+from sensos_auth.server.webhook import webhook_settings
 
 # Seconds for the headers of a request, which is also how long an idle connection is kept. The body has as long again.
 HEADER_DEADLINE_SECONDS = 10
@@ -41,6 +43,7 @@ def prepare(environment: Mapping[str, str]) -> None:
     Raises ConfigurationError, which says what to mend, or RegistryUnavailable.
     """
     token_settings(environment)
+    webhook_settings(environment)
     registry = open_registry(database_url(environment))
     try:
         master_key = obtain_master_key(registry, environment)
@@ -58,6 +61,7 @@ def _note_start(registry: Registry) -> None:
     """
     with suppress(RegistryUnavailable), registry.change("system:serve") as change:  # it can issue without
         change.record("service.started", "service")
+        note_recording_of_uses(change)
 
 
 def serve(*, host: str, port: int, workers: int, when_listening: Callable[[], None] | None = None) -> None:

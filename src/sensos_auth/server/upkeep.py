@@ -1,4 +1,4 @@
-"""What a worker does beside answering: keeps the signing keys current, cleans up, and ends when its parent is gone."""
+"""What a worker does beside answering: its duties, once a minute; and it ends when its parent is gone."""
 
 import multiprocessing
 import os
@@ -14,13 +14,19 @@ from sensos_auth.issuing.key_rotation import keep_keys_current
 from sensos_auth.issuing.takeover import put_takeover_off
 from sensos_auth.model.errors import SensosAuthError
 from sensos_auth.registry import Registry, open_registry
+from sensos_auth.registry.automatic_retirement import retire_unused_secrets
 from sensos_auth.registry.location import database_url
 from sensos_auth.registry.revocations import purge_ended_revocations
+from sensos_auth.registry.secret_warnings import warn_of_ending_secrets
 from sensos_auth.registry.verifiers import purge_verifiers
 from sensos_auth.server.log_lines import described
+from sensos_auth.server.webhook import Webhook, webhook_settings
 
 ROTATION_SECONDS = 60
+WEBHOOK_LOOKS_EVERY = 10.0
 _PARENT_SECONDS = 1.0
+
+_Duty = Callable[[Registry, Mapping[str, str]], None]
 
 
 class Upkeep:
@@ -33,15 +39,22 @@ class Upkeep:
         self._parent = os.getppid() if parent is None else parent.pid
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run, name="upkeep", daemon=True)
+        settings = webhook_settings(environment)
+        # Not a duty: a receiver may take its time.
+        self._webhook = None if settings is None else Webhook(self._open_registry, settings, WEBHOOK_LOOKS_EVERY)
 
     def start(self) -> None:
         """Begin."""
         self._thread.start()
+        if self._webhook is not None:
+            self._webhook.start()
 
     def close(self, timeout: float = 3.0) -> None:
         """End, waiting at most ``timeout`` seconds for what is under way."""
         self._ended.set()
         self._thread.join(timeout)
+        if self._webhook is not None:
+            self._webhook.close()
 
     def _run(self) -> None:
         ticks = 0
@@ -51,33 +64,68 @@ class Upkeep:
                 return
             ticks += 1
             if ticks % ROTATION_SECONDS == 0:
-                self._do("signing keys could not be kept current", self._keep_keys_current)
-                self._do("what has ended could not be cleaned up", _clean_up)
+                for failure, duty in _DUTIES:
+                    self._do(failure, duty)
 
-    def _do(self, failure: str, duty: Callable[[Registry], None]) -> None:
+    def _do(self, failure: str, duty: _Duty) -> None:
         try:
-            with closing(open_registry(database_url(self._environment))) as registry:
-                duty(registry)
+            with closing(self._open_registry()) as registry:
+                duty(registry, self._environment)
         except SensosAuthError as error:
             structlog.get_logger().warning(failure, reason=str(error))
         except Exception as error:  # noqa: BLE001 - the thread must live on; the next minute tries again
             structlog.get_logger().error(failure, **described(error))
 
-    def _keep_keys_current(self, registry: Registry) -> None:
-        master_key = obtain_master_key(registry, self._environment)
-        key = keep_keys_current(registry, master_key, signing_algorithm(self._environment))
-        if key is not None:
-            structlog.get_logger().info("signing key published", kid=key.kid, signs_from=key.signs_from)
-        put_off = put_takeover_off(registry)
-        if put_off is not None:  # how many verifiers, not which: their names are what clients sent
-            structlog.get_logger().warning(
-                "signing key waits for verifiers",
-                kid=put_off.kid,
-                signs_from=put_off.signs_from,
-                verifiers=len(put_off.verifiers),
-            )
+    def _open_registry(self) -> Registry:
+        return open_registry(database_url(self._environment))
 
 
-def _clean_up(registry: Registry) -> None:
+def _keep_keys_current(registry: Registry, environment: Mapping[str, str]) -> None:
+    master_key = obtain_master_key(registry, environment)
+    key = keep_keys_current(registry, master_key, signing_algorithm(environment))
+    if key is not None:
+        structlog.get_logger().info("signing key published", kid=key.kid, signs_from=key.signs_from)
+    put_off = put_takeover_off(registry)
+    if put_off is not None:  # how many verifiers, not which: their names are what clients sent
+        structlog.get_logger().warning(
+            "signing key waits for verifiers",
+            kid=put_off.kid,
+            signs_from=put_off.signs_from,
+            verifiers=len(put_off.verifiers),
+        )
+
+
+def _clean_up(registry: Registry, _: Mapping[str, str]) -> None:
     purge_ended_revocations(registry)
     purge_verifiers(registry)
+
+
+def _retire_unused_secrets(registry: Registry, _: Mapping[str, str]) -> None:
+    for secret in retire_unused_secrets(registry):
+        structlog.get_logger().info(
+            "unused secret retired",
+            secret_id=secret.secret_id,
+            application_id=secret.application_id,
+            tenant_id=secret.tenant_id,
+        )
+
+
+def _warn_of_ending_secrets(registry: Registry, _: Mapping[str, str]) -> None:
+    for secret, days in warn_of_ending_secrets(registry):
+        structlog.get_logger().warning(
+            "secret expires soon",
+            secret_id=secret.secret_id,
+            application_id=secret.application_id,
+            tenant_id=secret.tenant_id,
+            expires_at=secret.expires_at,
+            days=days,
+        )
+
+
+# What is done once a minute, one after the other, and what is logged when it fails.
+_DUTIES: tuple[tuple[str, _Duty], ...] = (
+    ("signing keys could not be kept current", _keep_keys_current),
+    ("unused secrets could not be retired", _retire_unused_secrets),
+    ("secrets that expire soon could not be told", _warn_of_ending_secrets),
+    ("what has ended could not be cleaned up", _clean_up),
+)
