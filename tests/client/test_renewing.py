@@ -1,13 +1,13 @@
 """When the token is renewed, when callers wait, and what an outage costs them: hours of it, by a simulated clock."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 
 from sensos_auth.client import ConfigurationError, Credentials, CredentialsRefused, TokenServiceUnavailable
+from sensos_auth.client.flight import Waiting
 from sensos_auth.client.held_token import HeldToken
-from sensos_auth.client.renewing import Waiting
 from sensos_auth.client.sending import TokenRequest
 from sensos_auth.client.token_answer import Answer
 from tests.client.simulated import SECRET, World, token_answer
@@ -162,6 +162,49 @@ def test_without_a_token_a_service_that_hangs_is_waited_for_with_patience() -> N
     with pytest.raises(TokenServiceUnavailable, match=r"no answer within 0.1 s"):
         source.token()
     assert len(hanging) == 1
+
+
+def test_a_renewal_that_is_stuck_is_left_behind() -> None:
+    """A vault that never returns must not keep the process from its next token for ever.
+
+    It is left later and later, because each time costs a thread. What it brings in the end is taken, if it is newer.
+    """
+    world = World(lifetime=3600)
+    source = world.source(patience=30.0)
+    source.token()
+    stuck: list[Callable[[], None]] = []
+    object.__setattr__(source.shared._surroundings, "start", stuck.append)
+    world.now = source.shared.held.stale_at
+    began_after = []
+    for second in range(300):
+        assert source.token() == "token-1"
+        if len(stuck) > len(began_after):
+            began_after.append(second)
+        world.now += 1
+    assert began_after == [0, 41, 92, 163, 274]
+    stuck[1]()
+    assert source.token() == "token-2"
+    world.now -= 5  # as if this one had been answered before, and only its thread came late
+    stuck[0]()
+    world.now += 5
+    assert source.token() == "token-2"
+    assert len(world.asked_at) == 3
+
+
+def test_an_interrupted_caller_does_not_keep_the_others_from_a_token() -> None:
+    """Ctrl-C, or a task's time limit, in the instant before the renewal's thread begins."""
+    world = World()
+    source = world.source(patience=0.1)
+
+    def interrupted(_: Callable[[], None]) -> None:
+        raise KeyboardInterrupt
+
+    object.__setattr__(source.shared._surroundings, "start", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        source.token()
+    object.__setattr__(source.shared._surroundings, "start", lambda work: work())
+    world.now += 10.2
+    assert source.token() == "token-1"
 
 
 def test_no_thread_to_be_had() -> None:
@@ -411,17 +454,19 @@ def test_the_spread_is_early_only_and_wide_after_a_common_start() -> None:
 
 
 def test_a_defect_ends_the_renewal_for_all() -> None:
-    """Nobody waits for ever for a renewal that broke."""
+    """Nobody waits for a renewal that broke: the next caller begins another one."""
     world = World()
+    world.fail()
 
-    def broken() -> Iterator[float]:
+    def broken(_: float) -> None:
         raise ZeroDivisionError
 
     source = world.source()
-    object.__setattr__(source.shared._surroundings, "wall_now", broken)
-    world.fail(503, retry_after="1")
+    object.__setattr__(source.shared._surroundings, "sleep", broken)
     with pytest.raises(ZeroDivisionError):
         source.token()
+    world.recover()
+    assert source.token() == "token-2"
 
 
 def test_no_secret_is_in_a_request_that_is_shown() -> None:

@@ -60,7 +60,7 @@ class HeldToken:
         raise TypeError("a token is not pickled: it is a password for as long as it lives")
 
 
-NO_TOKEN = HeldToken("", "", 0.0, float("-inf"), float("-inf"), float("-inf"))
+NO_TOKEN = HeldToken("", "", float("-inf"), float("-inf"), float("-inf"), float("-inf"))
 
 
 def hold(

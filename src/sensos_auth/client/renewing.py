@@ -8,24 +8,24 @@ for a future. Rules, beside those of :mod:`~sensos_auth.client.held_token`:
 * a renewal that callers wait for, because no token serves, repeats its attempts until ``patience`` is over;
 * a caller with a token that still serves, in its last tenth, waits a moment at most, and not at all once an attempt
   has failed;
-* a refusal (401) is final: see :mod:`~sensos_auth.client.token_attempts`.
+* a refusal (401) is final: see :mod:`~sensos_auth.client.token_attempts`;
+* a renewal that is stuck, in a vault that hangs, is left behind, and another one begins.
 """
 
-import asyncio
 import logging
 import os
 import weakref
-from concurrent.futures import Future
-from dataclasses import dataclass, field
 from threading import Lock
 
-from sensos_auth.client.backoff import backoff, retry_after_seconds
+from sensos_auth.client.backoff import backoff
 from sensos_auth.client.credentials import Credentials
 from sensos_auth.client.errors import CredentialsRefused, TokenServiceUnavailable
+from sensos_auth.client.flight import Flight, Outcome, Waiting, wait, wait_async
 from sensos_auth.client.held_token import NO_TOKEN, HeldToken, TokenState, hold
+from sensos_auth.client.pacing import Pace
 from sensos_auth.client.surroundings import Surroundings
 from sensos_auth.client.token_answer import Failed
-from sensos_auth.client.token_attempts import REFUSAL_HOLDS, Received, TokenAttempts
+from sensos_auth.client.token_attempts import Received, TokenAttempts
 from sensos_auth.model.errors import ConfigurationError, SensosAuthError
 
 PATIENCE = 30.0
@@ -34,36 +34,10 @@ _SHORTEST_ATTEMPT = 1.0  # none begins with less left: it would only hide what t
 _GRACE = 1.0  # seconds that a caller waits longer than a renewal may take, to hear what became of it
 _MOMENT = 2.0  # seconds that a caller waits while the old token still serves
 _LONGEST_PAUSE = 10.0  # between attempts that somebody waits for
-_LONGEST_BACKGROUND_PAUSE = 60.0
-_FORCED_AT_ONCE = 5  # renewals because the API refused a token: so many at once,
-_FORCED_EVERY = 30.0  # and one more in so many seconds
+_STUCK = 10.0  # seconds after its time that a renewal is given up; doubled each time, because its thread is lost
+_LONGEST_STUCK = 3600.0
 
 _logger = logging.getLogger("sensos_auth.client")
-
-Outcome = HeldToken | Failed
-
-
-@dataclass(eq=False, slots=True)
-class Flight:
-    """A renewal in flight. ``is_awaited``: somebody has no token that serves, and is told at ``give_up_at``."""
-
-    is_awaited: bool
-    in_time: bool
-    began_at: float
-    give_up_at: float
-    outcome: "Future[Outcome]" = field(default_factory=Future)
-
-    def __post_init__(self) -> None:
-        self.outcome.set_running_or_notify_cancel()  # from now on nobody who waits can cancel it
-
-
-@dataclass(frozen=True, slots=True)
-class Waiting:
-    """What a caller waits for, how many seconds at most, and the token that serves if it does not come."""
-
-    flight: Flight
-    seconds: float
-    meanwhile: HeldToken | None
 
 
 class SharedToken:
@@ -81,38 +55,34 @@ class SharedToken:
         self._shortest = min(_SHORTEST_ATTEMPT, patience / 4)
         self._lock = Lock()
         self._flight: Flight | None = None
-        self._failures = 0
-        self._failing_since = 0.0
-        self._retry_at = float("-inf")  # for renewals that nobody waits for
-        self._not_before = float("-inf")  # what Retry-After asked for
-        self._forced = float(_FORCED_AT_ONCE)
-        self._forced_counted_at = self.clock()
+        self._stuck_after = _STUCK
+        self._pace = Pace(surroundings)
         _instances.add(self)
 
     def get(self) -> HeldToken:
         """Return a token that serves; waits when there is none. Raises what :meth:`_conclude` does."""
         while isinstance(step := self._look(), Waiting):
-            if (held := self._conclude(step, _wait(step))) is not None:
+            if (held := self._conclude(step, wait(step))) is not None:
                 return held
         return step
 
     async def get_async(self) -> HeldToken:
         """Do what :meth:`get` does without blocking the event loop."""
         while isinstance(step := self._look(), Waiting):
-            if (held := self._conclude(step, await _wait_async(step))) is not None:
+            if (held := self._conclude(step, await wait_async(step))) is not None:
                 return held
         return step
 
     def replace(self, refused: HeldToken) -> HeldToken | None:
         """Return the token that takes the place of one that the API refused, or None when there is none to be had."""
         step = self._force(refused)
-        outcome = _wait(step) if isinstance(step, Waiting) else step
+        outcome = wait(step) if isinstance(step, Waiting) else step
         return outcome if isinstance(outcome, HeldToken) else None
 
     async def replace_async(self, refused: HeldToken) -> HeldToken | None:
         """Do what :meth:`replace` does without blocking the event loop."""
         step = self._force(refused)
-        outcome = await _wait_async(step) if isinstance(step, Waiting) else step
+        outcome = await wait_async(step) if isinstance(step, Waiting) else step
         return outcome if isinstance(outcome, HeldToken) else None
 
     def _look(self) -> HeldToken | Waiting:
@@ -123,9 +93,9 @@ class SharedToken:
             if state is TokenState.FRESH:
                 return held
             meanwhile = held if held.is_usable(now) else None
-            if meanwhile is not None and self._flight is None and now < self._retry_at:
+            if meanwhile is not None and self._flight_at(now) is None and now < self._pace.retry_at:
                 return meanwhile
-            is_failing = self._failures > 0
+            is_failing = self._pace.is_failing
             flight, is_new = self._join(is_awaited=meanwhile is None, in_time=state is TokenState.STALE, now=now)
         if is_new:
             self._launch(flight)
@@ -141,24 +111,23 @@ class SharedToken:
         with self._lock:
             if self.held is not refused and self.held.is_usable(now):
                 return self.held
-            if self._flight is None and not self._may_force(now):
+            if self._flight_at(now) is None and not self._pace.may_force(now):
                 return None
             flight, is_new = self._join(is_awaited=False, in_time=False, now=now)
         if is_new:
             self._launch(flight)
         return Waiting(flight, self._patience + _GRACE, None)
 
-    def _may_force(self, now: float) -> bool:
-        # An API that refuses every token must not double everybody's requests.
-        self._forced = min(self._forced + (now - self._forced_counted_at) / _FORCED_EVERY, _FORCED_AT_ONCE)
-        self._forced_counted_at = now
-        if self._forced < 1:
-            return False
-        self._forced -= 1
-        return True
+    def _flight_at(self, now: float) -> Flight | None:
+        flight = self._flight
+        if flight is not None and now > flight.give_up_at + self._stuck_after:
+            # Its thread hangs, or never began to run. If it brings a token nevertheless, that is taken.
+            self._flight = flight = None
+            self._stuck_after = min(2 * self._stuck_after, _LONGEST_STUCK)
+        return flight
 
     def _join(self, *, is_awaited: bool, in_time: bool, now: float) -> tuple[Flight, bool]:
-        flight = self._flight
+        flight = self._flight_at(now)
         give_up_at = now + self._patience
         if flight is not None:
             if is_awaited and not flight.is_awaited:
@@ -185,9 +154,10 @@ class SharedToken:
         if failed.is_setting:
             return ConfigurationError(failed.what)
         now = self.clock()
-        since = now - self._failing_since if self._failures else 0.0
+        since = self._pace.failing_for(now)
         lasting = f" for {since:.0f} s" if since >= 1 else ""
-        asked = f"; it asked to wait {self._not_before - now:.0f} s more" if self._not_before > now else ""
+        pause = self._pace.not_before - now
+        asked = f"; it asked to wait {pause:.0f} s more" if pause > 0 else ""
         return TokenServiceUnavailable(
             f"no access token from {self._base_url}{lasting}; at last: {failed.what}{asked}",
             last=failed.what,
@@ -211,7 +181,7 @@ class SharedToken:
     def _repeat_attempts(self, flight: Flight) -> None:
         attempts = 0
         while True:
-            pause = self._not_before - self.clock()
+            pause = self._pace.not_before - self.clock()
             if pause > 0 and flight.is_awaited and self.clock() + pause < flight.give_up_at - self._shortest:
                 self._surroundings.sleep(pause)
             elif pause > 0:
@@ -229,11 +199,12 @@ class SharedToken:
         now = self.clock()
         with self._lock:
             if isinstance(outcome, HeldToken):
-                self.held = outcome
-                self._failures = 0
-                self._retry_at = self._not_before = float("-inf")
+                if outcome.issued_at >= self.held.issued_at:  # else the flight was left behind, and others were faster
+                    self.held = outcome
+                self._pace.succeeded()
+                self._stuck_after = _STUCK
             else:
-                self._note(outcome, now)
+                self._pace.failed(outcome, now)
                 # Decided behind the lock: whoever joins later finds a flight that goes on, or none.
                 may_go_on = next_in is not None and now + next_in < flight.give_up_at - self._shortest
                 if may_go_on and flight.is_awaited and not outcome.is_final:
@@ -245,17 +216,6 @@ class SharedToken:
             what = "the credentials were refused" if outcome.is_refusal else outcome.what
             _logger.warning("no access token from %s: %s", self._base_url, what)
         return True
-
-    def _note(self, failed: Failed, now: float) -> None:
-        if self._failures == 0:
-            self._failing_since = now
-        self._failures += 1
-        random = self._surroundings.random
-        asked = retry_after_seconds(failed.retry_after, self._surroundings.wall_now())
-        if asked > 0:
-            self._not_before = now + asked * (1 + 0.1 * random())  # not sooner, and not everybody at once
-        pause = REFUSAL_HOLDS if failed.is_final else backoff(self._failures, _LONGEST_BACKGROUND_PAUSE, random())
-        self._retry_at = max(now + pause, self._not_before)
 
     def _attempt(self, flight: Flight, seconds: float) -> Outcome:
         match self._attempts.attempt(seconds):
@@ -276,22 +236,6 @@ class SharedToken:
         self._flight = None  # its thread is in the other process
         if self.held is not NO_TOKEN:
             self.held = self.held.spread_again(self.clock(), self._surroundings.random())
-
-
-def _wait(waiting: Waiting) -> Outcome | None:
-    try:
-        return waiting.flight.outcome.result(waiting.seconds)
-    except TimeoutError:
-        return None
-
-
-async def _wait_async(waiting: Waiting) -> Outcome | None:
-    outcome = asyncio.wrap_future(waiting.flight.outcome)
-    try:
-        await asyncio.wait({outcome}, timeout=waiting.seconds)
-        return outcome.result() if outcome.done() else None
-    finally:
-        outcome.cancel()  # this caller's own; the flight goes on
 
 
 _instances: "weakref.WeakSet[SharedToken]" = weakref.WeakSet()
