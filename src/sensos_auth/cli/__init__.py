@@ -21,6 +21,9 @@ _COMMANDS = {
     "probe": ("sensos_auth.cli.probe:probe", "Send bad requests to a service of yours, and report what got through."),
     "verifiers": ("sensos_auth.cli.verifiers:verifiers", "Verifiers that follow the revocation feed: list."),
     "audit": ("sensos_auth.cli.audit:audit", "The audit trail: list, export, verify."),
+    "backup": ("sensos_auth.cli.backup:backup", "Copy the registry into a file, while the service runs."),
+    "restore": ("sensos_auth.cli.restore:restore", "Put a backup in the registry's place."),
+    "issuing": ("sensos_auth.cli.issuing:issuing", "Issue tokens again after a restore: unlock."),
     "doctor": ("sensos_auth.cli.doctor:doctor", "Say what is wrong with this configuration, and how to mend it."),
 }
 

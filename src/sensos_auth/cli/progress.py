@@ -22,6 +22,11 @@ class Progress:
             sys.stderr.write(f"\r{done} of {self._total} {self._what} ({100 * done // max(self._total, 1)} %)")
             sys.stderr.flush()
 
+    def of(self, done: int, total: int) -> None:
+        """Say that so many are done, of so many."""
+        self._total = total
+        self(done)
+
     def end(self) -> None:
         """Take the line away."""
         if self._is_shown:

@@ -6,9 +6,14 @@ from sensos_auth.issuing.minting import Signer
 from sensos_auth.model.errors import RegistryUnavailable
 from sensos_auth.model.signing_key import SigningKey, active_key
 from sensos_auth.registry import Registry
+from sensos_auth.registry.issuing_lock import issuing_locked_at
 from sensos_auth.registry.signing_keys import list_signing_keys, sealed_private_key, signing_keys_version
 
 _NEVER = 1 << 62
+_LOCKED = (
+    "issuing is locked since a backup was restored: take away again what was taken away after it was made, then run "
+    "sensos-auth issuing unlock"
+)
 
 
 class Keyring:
@@ -19,6 +24,7 @@ class Keyring:
         self._master_key = master_key
         self._version = -1
         self._keys: list[SigningKey] = []
+        self._is_locked = False
         self._active: SigningKey | None = None
         self._active_until = 0
         self._sealed: bytes | None = None
@@ -28,11 +34,14 @@ class Keyring:
         """Return the signer of the key that is active at ``now`` (UTC seconds).
 
         ``version`` is the version of the last change to a signing key: another than the one held, and the keys are
-        read again. Raises RegistryUnavailable when no key is active, ConfigurationError for another master key.
+        read again. Raises RegistryUnavailable when no key is active or issuing is locked, ConfigurationError for
+        another master key.
         """
         if version != self._version or now >= self._active_until:
             self._read(now)
         if self._signer is None:
+            if self._is_locked:
+                raise RegistryUnavailable(_LOCKED)
             if self._active is None:
                 raise RegistryUnavailable("the registry holds no active signing key")
             self._signer = self._open(self._active)
@@ -57,6 +66,7 @@ class Keyring:
         with self._registry.view() as view:
             self._keys = list_signing_keys(view)
             self._version = signing_keys_version(view)
+            self._is_locked = issuing_locked_at(view) is not None
             self._active = active_key(self._keys, now)
             self._sealed = None if self._active is None else sealed_private_key(view, self._active.kid)
         self._active_until = 0 if self._active is None else self._active.signs_until or _NEVER

@@ -17,9 +17,11 @@ import stat
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 import msgspec
+
+from sensos_auth.model.errors import InvalidInput
 
 LARGEST = 256 * 1024 * 1024
 _READING = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
@@ -155,6 +157,24 @@ class KeptDocument:
         if cause not in self._failures:
             self._failures.add(cause)
             _logger.warning("the kept file %s was %s: %s", self.path, what, cause)
+
+
+class KeptContent(NamedTuple):
+    """What a kept file holds: ``what`` it is, of which ``issuer``, when it was true (UTC seconds), and the document."""
+
+    what: str
+    issuer: str
+    at: float
+    document: bytes
+
+
+def read_kept(content: bytes) -> KeptContent:
+    """Return what is in a kept file, wherever it was copied from; raises InvalidInput when it is damaged or none."""
+    try:
+        header, document = _taken_apart(content)
+    except _Unfit as error:
+        raise InvalidInput(f"this is no file that a verifier kept: {error}") from None
+    return KeptContent(header.what, header.issuer, header.at, document)
 
 
 def _created(path: Path) -> BinaryIO:

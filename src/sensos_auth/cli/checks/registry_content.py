@@ -6,9 +6,10 @@ from pathlib import Path
 
 from sensos_auth.cli.checks.finding import Finding, ok, warning, wrong
 from sensos_auth.cli.checks.signing_keys import check_signing_keys
-from sensos_auth.cli.printing import in_words
+from sensos_auth.cli.printing import in_words, iso_time
 from sensos_auth.model.errors import SensosAuthError
 from sensos_auth.registry import Registry, View
+from sensos_auth.registry.issuing_lock import unknown_window
 from sensos_auth.registry.migrating import known_migrations
 from sensos_auth.registry.sqlite_read_only import ReadOnlySqliteDatabase
 from sensos_auth.registry.transactions import unix_milliseconds
@@ -45,6 +46,7 @@ def _checks(database: ReadOnlySqliteDatabase, environment: Mapping[str, str]) ->
         if schema.status != "ok":
             return
         yield _clock(view)
+        yield _issuing(view)
         yield from check_signing_keys(view, environment)
 
 
@@ -62,6 +64,17 @@ def _schema(database: ReadOnlySqliteDatabase, view: View) -> Finding:
     if applied < known:
         return warning("schema", f"{applied} of {known}: any other command, or serve, brings it up to date")
     return ok("schema", f"{known}, the one that this program knows")
+
+
+def _issuing(view: View) -> Finding:
+    window = unknown_window(view)
+    if window is None:
+        return ok("issuing", "not locked")
+    return wrong(
+        "issuing",
+        f"locked since a backup was restored: nobody knows what was taken away from {iso_time(window.since)} until "
+        f"{iso_time(window.until)}. Take it away again, then run sensos-auth issuing unlock --confirm-window",
+    )
 
 
 def _clock(view: View) -> Finding:

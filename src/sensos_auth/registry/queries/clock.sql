@@ -7,3 +7,13 @@ UPDATE clock SET signing_keys_version = :version;
 
 -- name: clock()^
 SELECT version, signing_keys_version FROM clock;
+
+-- name: issuing_locked_at()$
+SELECT issuing_locked_at FROM clock;
+
+-- name: write_issuing_lock(locked_at)!
+UPDATE clock SET issuing_locked_at = :locked_at;
+
+-- name: raise_clock(version)!
+-- To a version that was given before, of which this registry does not know.
+UPDATE clock SET version = :version WHERE version < :version;
