@@ -8,7 +8,7 @@ import pytest
 
 import sensos_auth.client.httpx2
 from sensos_auth.client import CredentialsRefused, TokenServiceUnavailable, TokenSource
-from sensos_auth.testing import ApiAnswer, Fault, TokenServer
+from sensos_auth.testing import ApiAnswer, ApiRequest, Fault, TokenServer
 from tests.client.callers import CALLERS, WITH_HEADERS, Caller, Got
 from tests.client.other_hosts import other_host
 from tests.running_service import RunningService, running_service
@@ -148,6 +148,40 @@ def test_redirects_within_the_origin_keep_the_token(server: TokenServer, calling
         server.revoke_tokens()
         assert call("GET", f"{server.base_url}/v1/moved").status == 200
     assert server.token_requests == 2
+
+
+@each_adapter
+def test_after_a_redirect_only_what_was_refused_is_repeated(server: TokenServer, calling: With) -> None:
+    """The POST that led there has been done: once more would make two of what it makes."""
+    made = []
+
+    def make(_: ApiRequest) -> ApiAnswer:
+        made.append("device")
+        server.revoke_tokens()
+        return ApiAnswer(303, {}, {"Location": "/v1/endpoint"})
+
+    server.answer("POST", "/v1/devices", make)
+    with calling(TokenSource.from_env(server.environment)) as call:
+        assert call("POST", f"{server.base_url}/v1/devices", b"one device").status == 200
+    assert made == ["device"]
+    assert server.api_statuses == [303, 401, 200]
+
+
+@each_adapter
+def test_a_redirect_that_keeps_the_body_is_repeated_with_it(server: TokenServer, calling: With) -> None:
+    """With 307 the body goes to the new place, and once more when that refused the token."""
+
+    def move(_: ApiRequest) -> ApiAnswer:
+        server.revoke_tokens()
+        return ApiAnswer(307, {}, {"Location": "/v1/devices"})
+
+    server.answer("POST", "/v1/moved", move)
+    server.answer("POST", "/v1/devices", lambda request: ApiAnswer(201, {"got": request.body.decode()}))
+    with calling(TokenSource.from_env(server.environment)) as call:
+        got = call("POST", f"{server.base_url}/v1/moved", b"one device")
+    if calling is not CALLERS["urllib"]:  # which does not follow a 307 with a POST
+        assert got == Got(201, {"got": "one device"})
+        assert server.api_statuses == [307, 401, 201]
 
 
 @each_adapter

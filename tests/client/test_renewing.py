@@ -175,7 +175,7 @@ def test_a_renewal_that_is_stuck_is_left_behind() -> None:
     stuck: list[Callable[[], None]] = []
     object.__setattr__(source.shared._surroundings, "start", stuck.append)
     world.now = source.shared.held.stale_at
-    began_after = []
+    began_after: list[int] = []
     for second in range(300):
         assert source.token() == "token-1"
         if len(stuck) > len(began_after):

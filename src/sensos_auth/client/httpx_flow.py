@@ -17,12 +17,14 @@ class TokenFlow:
 
     A token goes only to the origins of its source; the libraries take it away when a redirect leads elsewhere (but not
     when it leads from http on port 80 to https on port 443 of the same host, which only encrypts it). A 401 for a token
-    of ours has it renewed once, and the request is repeated once if its body is in memory.
+    of ours has it renewed once, and the request is repeated once if its body is in memory: the one that was refused,
+    not those that led to it by redirects.
     """
 
     def __init__(self, source: AnySource) -> None:
         self._shared = source_of(source).shared
-        self._allowed = source_of(source).origins.allowed
+        # As raw_host has it: host shows international names decoded.
+        self._allowed = {(scheme, host.encode(), port) for scheme, host, port in source_of(source).origins.allowed}
         self._clock = self._shared.clock
 
     @classmethod
@@ -33,7 +35,7 @@ class TokenFlow:
     def sync_auth_flow(self, request: Any) -> Generator[Any, Any, None]:  # noqa: ANN401 - either library's
         """Send one request of a synchronous client."""
         url = request.url
-        if (url.scheme, url.host, url.port) not in self._allowed:
+        if (url.scheme, url.raw_host, url.port) not in self._allowed:
             yield request
             return
         held = self._shared.held
@@ -41,16 +43,17 @@ class TokenFlow:
             held = self._shared.get()
         request.headers["Authorization"] = held.authorization
         response = yield request
-        if response.status_code == _UNAUTHORIZED and self._is_of(held, response):
+        refused = response.request
+        if response.status_code == _UNAUTHORIZED and self._is_ours(refused, held):
             replacement = self._shared.replace(held)
             if replacement is not None and _can_be_repeated(request):
-                request.headers["Authorization"] = replacement.authorization
-                yield request
+                refused.headers["Authorization"] = replacement.authorization
+                yield refused
 
     async def async_auth_flow(self, request: Any) -> AsyncGenerator[Any, Any]:  # noqa: ANN401 - either library's
         """Send one request of an asynchronous client."""
         url = request.url
-        if (url.scheme, url.host, url.port) not in self._allowed:
+        if (url.scheme, url.raw_host, url.port) not in self._allowed:
             yield request
             return
         held = self._shared.held
@@ -58,17 +61,18 @@ class TokenFlow:
             held = await self._shared.get_async()
         request.headers["Authorization"] = held.authorization
         response = yield request
-        if response.status_code == _UNAUTHORIZED and self._is_of(held, response):
+        refused = response.request
+        if response.status_code == _UNAUTHORIZED and self._is_ours(refused, held):
             replacement = await self._shared.replace_async(held)
             if replacement is not None and _can_be_repeated(request):
-                request.headers["Authorization"] = replacement.authorization
-                yield request
+                refused.headers["Authorization"] = replacement.authorization
+                yield refused
 
-    def _is_of(self, held: HeldToken, response: Any) -> bool:  # noqa: ANN401 - as above
-        # After redirects: the answer may be that of somebody who never saw the token.
-        request = response.request
-        is_ours: bool = request.headers.get("Authorization") == held.authorization
-        return is_ours and (request.url.scheme, request.url.host, request.url.port) in self._allowed
+    def _is_ours(self, refused: Any, held: HeldToken) -> bool:  # noqa: ANN401 - as above
+        # After redirects it is another request than the first one, and may be to somebody who never saw the token.
+        url = refused.url
+        has_it: bool = refused.headers.get("Authorization") == held.authorization
+        return has_it and (url.scheme, url.raw_host, url.port) in self._allowed
 
 
 def _can_be_repeated(request: Any) -> bool:  # noqa: ANN401 - as above
