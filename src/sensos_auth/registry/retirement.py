@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from sensos_auth.model.application_secret import Secret
 from sensos_auth.model.lifetime import LONGEST_LIFETIME
-from sensos_auth.registry.transactions import Change, View
+from sensos_auth.registry.transactions import View
 
 # Seconds without use. A day covers the longest token and what runs once a day; the hour, whatever comes late.
 QUIET = LONGEST_LIFETIME + 3600
@@ -54,9 +54,9 @@ def retirement_advice(view: View, secret: Secret) -> RetirementAdvice:
     return RetirementAdvice(is_safe, says, evidence.last_used_at, evidence.tokens_expire_at)
 
 
-def note_recording_of_uses(change: Change) -> None:
+def note_recording_of_uses(view: View) -> None:
     """Write down that uses are recorded from now on, unless they were before: what is older proves nothing."""
-    change.statements.note_recording_of_uses(change.connection, now=change.now)
+    view.statements.note_recording_of_uses(view.connection, now=view.now)
 
 
 def _judge(secret: Secret, evidence: _Evidence, now: int) -> tuple[bool, str]:

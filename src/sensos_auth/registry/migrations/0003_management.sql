@@ -41,17 +41,23 @@ $$ BEGIN RAISE EXCEPTION 'append only'; END $$;
 CREATE TRIGGER audit_events_stay BEFORE UPDATE OR DELETE OR TRUNCATE ON audit_events
 EXECUTE FUNCTION audit_events_stay();*/
 
--- Counted, not decided: as the table verifiers, both may lose their last minute with the power. minute is UTC minutes
--- since the epoch. secret_id is '' for refusals that no secret of the application was found for.
+-- Counted, not decided: as the table verifiers, these may lose their last minutes with the power. minute is UTC minutes
+-- since the epoch, and comes first: rows are written at the end of the table, and removed at its beginning. secret_id is
+-- '' for refusals; application_id is '' for those that named no application of this registry.
 CREATE TABLE usage (
-    application_id TEXT NOT NULL,
     minute BIGINT NOT NULL,
+    application_id TEXT NOT NULL,
     secret_id TEXT NOT NULL,
     tokens BIGINT NOT NULL,
     refusals BIGINT NOT NULL,
-    PRIMARY KEY (application_id, minute, secret_id)
+    PRIMARY KEY (minute, application_id, secret_id)
 ) /*sqlite WITHOUT ROWID*/;
-CREATE INDEX usage_by_minute ON usage (minute);
+-- When the audit trail last got a sample of an application's refusals, in UTC seconds.
+CREATE TABLE refusal_samples (
+    application_id TEXT NOT NULL PRIMARY KEY,
+    sampled_at BIGINT NOT NULL
+) /*sqlite WITHOUT ROWID*/;
+CREATE INDEX refusal_samples_by_time ON refusal_samples (sampled_at);
 -- tokens_expire_at: when the last token that was obtained with the secret expires. Both in UTC seconds.
 CREATE TABLE secret_uses (
     secret_id TEXT NOT NULL PRIMARY KEY,
