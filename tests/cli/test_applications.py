@@ -139,3 +139,42 @@ def test_an_unknown_application_is_refused(command_line: CommandLine, action: st
     result = command_line.run("applications", action, command_line.new_tenant())
     assert result.exit_code == 1
     assert result.stderr.startswith("Error: there is no application ten_")
+
+
+def test_show_and_change(command_line: CommandLine) -> None:
+    """Name, scope, lifetime, audience; the last two can be put back; what is not given stays."""
+    application_id = command_line.new_application(scope="a b", audience="parts")["applicationId"]
+    assert command_line.print_json("applications", "show", application_id)["audience"] == "parts"
+    arguments = ["--name", "Press", "--scope", "b c", "--lifetime", "600", "--audience", "trips"]
+    changed = command_line.print_json("applications", "change", application_id, *arguments)
+    assert [changed[name] for name in ("name", "scope", "lifetime", "audience")] == ["Press", "b c", 600, "trips"]
+    back = command_line.print_json(
+        "applications", "change", application_id, "--default-lifetime", "--default-audience", "--scope", ""
+    )
+    assert [back[name] for name in ("name", "scope", "lifetime", "audience")] == ["Press", "", None, None]
+    assert command_line.print_json("applications", "show", application_id) == {**back, "secrets": 1}
+    for wrong in ([], ["--audience", "x", "--default-audience"], ["--lifetime", "1", "--default-lifetime"]):
+        assert command_line.run("applications", "change", application_id, *wrong).exit_code == 2
+
+
+def test_void_tokens_leaves_the_application_as_it_is(command_line: CommandLine) -> None:
+    """It is enabled, and its secrets stay good; with --wait, who refuses is told."""
+    application_id = command_line.new_application()["applicationId"]
+    voided = command_line.print_json("applications", "void-tokens", application_id, "--wait")
+    assert (voided["applicationId"], voided["state"]) == (application_id, "enabled")
+    assert voided["verifiers"]["live"] == 0
+    assert command_line.audit_trail()[-1][1:] == ("application.tokens_voided", application_id)
+
+
+def test_delete_takes_its_secrets_along_and_needs_a_yes(command_line: CommandLine) -> None:
+    """In a script it is refused without --yes, saying what it takes along; then it is gone, and the trail keeps it."""
+    application_id = command_line.new_application()["applicationId"]
+    (secret,) = command_line.print_json("secrets", "list", "--application", application_id)["secrets"]
+    refused = command_line.run("applications", "delete", application_id)
+    assert refused.exit_code == 2
+    assert "Its secrets (1) end with it" in refused.stderr
+    deleted = command_line.print_json("applications", "delete", application_id, "--yes")
+    assert (deleted["applicationId"], deleted["state"], deleted["secrets"]) == (application_id, "deleted", 1)
+    assert command_line.run("secrets", "show", secret["secretId"]).exit_code == 1
+    assert command_line.run("applications", "delete", application_id, "--yes").exit_code == 1
+    assert command_line.audit_trail()[-1][1:] == ("application.deleted", application_id)

@@ -66,7 +66,7 @@ def test_a_sound_configuration_is_all_ok(command_line: CommandLine) -> None:
 def test_every_subject_is_looked_at(command_line: CommandLine) -> None:
     """What an operator can get wrong has its line."""
     assert set(findings(command_line)) == {
-        *("engine", "issuer", "audience", "lifetime", "algorithm", "database", "folder", "file", "space"),
+        *("engine", "issuer", "audience", "lifetime", "algorithm", "webhook", "database", "folder", "file", "space"),
         *("integrity", "schema", "clock", "master key", "signing key", "rotation"),
     }
 
@@ -445,3 +445,15 @@ def test_f12_verifiers_without_the_next_key_are_named(command_line: CommandLine)
     command_line.change_registry("UPDATE signing_keys SET created_at = created_at - 1000")
     status, message = findings(command_line)["verifiers"]
     assert (status, message.startswith(f"late (app_a): without the key {kid}, which signs in")) == ("warning", True)
+
+
+def test_webhook_without_its_secret_is_found(command_line: CommandLine) -> None:
+    """Before serve refuses to start for it; the URL is not repeated, because receivers put secrets into it."""
+    command_line.environment["SENSOS_AUTH_WEBHOOK_URL"] = "https://example.com/hook?key=abc"
+    status, text = findings(command_line)["webhook"]
+    assert status == "wrong"
+    assert "SENSOS_AUTH_WEBHOOK_SECRET must be whsec_" in text
+    command_line.environment["SENSOS_AUTH_WEBHOOK_SECRET"] = "whsec_" + "a" * 44
+    status, text = findings(command_line)["webhook"]
+    assert status == "ok"
+    assert "key=abc" not in text

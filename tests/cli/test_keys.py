@@ -190,3 +190,34 @@ def test_pem_prints_what_the_jwks_lists(command_line: CommandLine) -> None:
     assert first not in command_line.run("keys", "pem").stdout
     result = command_line.run("keys", "pem", first)
     assert (result.exit_code, result.stdout) == (1, "")
+
+
+def test_rewrap_rotates_the_master_key(command_line: CommandLine) -> None:
+    """The file holds another one afterwards, which opens every key; doctor speaks of one that was cut off."""
+    command_line.run("keys", "rotate")
+    before = command_line.master_key_file.read_text()
+    done = command_line.print_json("keys", "rewrap")
+    assert done == {"keys": 1, "newMasterKeyFile": str(command_line.master_key_file), "isComplete": True}
+    after = command_line.master_key_file.read_text()
+    assert after != before
+    command_line.master_key_file.write_text(before + after)
+    assert "run sensos-auth keys rewrap" in command_line.run("doctor").output
+    assert "goes on by itself" in command_line.run("keys", "rewrap").stdout
+    assert command_line.master_key_file.read_text() == after
+
+
+def test_rewrap_of_a_master_key_in_the_environment_says_what_to_change(command_line: CommandLine) -> None:
+    """It names the file of the new one, and shows neither."""
+    command_line.environment["SENSOS_AUTH_MASTER_KEY"] = "ab" * 32
+    command_line.run("keys", "rotate")
+    refused = command_line.run("keys", "rewrap")
+    assert refused.exit_code == 1
+    assert "--new-master-key-file" in refused.stderr
+    file = command_line.data_folder / "new.key"
+    done = command_line.run("keys", "rewrap", "--new-master-key-file", str(file))
+    assert done.exit_code == 0
+    assert f"set SENSOS_AUTH_MASTER_KEY_FILE to {file}" in done.stdout
+    assert file.read_text().strip() not in done.output
+    assert command_line.run("keys", "rotate").exit_code == 1
+    command_line.environment["SENSOS_AUTH_MASTER_KEY"] = file.read_text()
+    assert command_line.run("keys", "rotate", "--immediately").exit_code == 0

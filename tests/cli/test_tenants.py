@@ -150,3 +150,32 @@ def test_json_is_the_only_thing_on_stdout(command_line: CommandLine) -> None:
     result = command_line.run("tenants", "list", "--limit", "1", "--json")
     assert json.loads(result.stdout)["metadata"]["nextCursor"]
     assert result.stderr == ""
+
+
+def test_show_and_change(command_line: CommandLine) -> None:
+    """A name and a lifetime, which can be put back; what is not given stays."""
+    tenant_id = command_line.new_tenant()
+    command_line.new_application(tenant_id)
+    changed = command_line.print_json("tenants", "change", tenant_id, "--name", "Red Motors", "--lifetime", "600")
+    shown = command_line.print_json("tenants", "show", tenant_id)
+    assert shown == {**changed, "applications": 1}
+    assert (shown["name"], shown["lifetime"]) == ("Red Motors", 600)
+    back = command_line.print_json("tenants", "change", tenant_id, "--default-lifetime")
+    assert (back["name"], back["lifetime"]) == ("Red Motors", None)
+    for arguments in ([], ["--lifetime", "5", "--default-lifetime"], ["--lifetime", "0"], ["--name", " "]):
+        assert command_line.run("tenants", "change", tenant_id, *arguments).exit_code == 2
+
+
+def test_delete_takes_everything_along_and_needs_a_yes(command_line: CommandLine) -> None:
+    """In a script it is refused without --yes, saying what it takes along; then it is gone, and the trail keeps it."""
+    tenant_id = command_line.new_tenant()
+    applications = [command_line.new_application(tenant_id)["applicationId"] for _ in range(2)]
+    refused = command_line.run("tenants", "delete", tenant_id)
+    assert refused.exit_code == 2
+    assert "Its applications (2) go with it" in refused.stderr
+    deleted = command_line.print_json("tenants", "delete", tenant_id, "--yes")
+    assert (deleted["tenantId"], deleted["state"], deleted["applications"]) == (tenant_id, "deleted", 2)
+    assert command_line.run("tenants", "show", tenant_id).exit_code == 1
+    assert command_line.run("tenants", "delete", tenant_id, "--yes").exit_code == 1
+    assert command_line.run("applications", "show", applications[0]).exit_code == 1
+    assert {action for _, action, _ in command_line.audit_trail()} >= {"tenant.deleted", "application.deleted"}

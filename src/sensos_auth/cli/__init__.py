@@ -11,9 +11,9 @@ from sensos_auth.cli.lazy_group import LazyGroup
 _COMMANDS = {
     "quickstart": ("sensos_auth.cli.quickstart:quickstart", "Try the service, with an example application."),
     "serve": ("sensos_auth.cli.serve:serve", "Run the service in production."),
-    "tenants": ("sensos_auth.cli.tenants:tenants", "Tenants: create, list, disable, enable."),
-    "applications": ("sensos_auth.cli.applications:applications", "Applications: create, list, disable, enable."),
-    "secrets": ("sensos_auth.cli.secrets:secrets", "Application secrets: create, list, revoke."),
+    "tenants": ("sensos_auth.cli.tenants:tenants", "Tenants: create, list, change, disable, enable, delete."),
+    "applications": ("sensos_auth.cli.applications:applications", "Applications: create, change, disable, delete, …."),
+    "secrets": ("sensos_auth.cli.secrets:secrets", "Application secrets: create, rotate, list, revoke, …."),
     "keys": ("sensos_auth.cli.keys:keys", "Signing keys: list, rotate, revoke; and the master key."),
     "tokens": ("sensos_auth.cli.tokens:tokens", "Access tokens: inspect, revoke."),
     "token": ("sensos_auth.cli.token:token", "For integrators: print a valid access token."),

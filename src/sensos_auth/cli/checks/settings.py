@@ -12,6 +12,7 @@ from sensos_auth.issuing.issuer import TokenSettings
 from sensos_auth.model.errors import ConfigurationError
 from sensos_auth.model.loopback import is_loopback
 from sensos_auth.registry.sqlite import check_engine
+from sensos_auth.server.webhook import webhook_settings
 
 _ISSUER, _AUDIENCE, _LIFETIME = "SENSOS_AUTH_ISSUER", "SENSOS_AUTH_AUDIENCE", "SENSOS_AUTH_TOKEN_LIFETIME"
 _VARIABLES = (
@@ -23,6 +24,8 @@ _VARIABLES = (
     "SENSOS_AUTH_MASTER_KEY",
     "SENSOS_AUTH_MASTER_KEY_FILE",
     "SENSOS_AUTH_SIGNING_ALGORITHM",
+    "SENSOS_AUTH_WEBHOOK_URL",
+    "SENSOS_AUTH_WEBHOOK_SECRET",
 )
 
 
@@ -34,6 +37,7 @@ def check_settings(environment: Mapping[str, str]) -> Iterator[Finding]:
     yield _audience(environment)
     yield _lifetime(environment)
     yield _algorithm(environment)
+    yield _webhook(environment)
 
 
 def _engine(version: str) -> Finding:
@@ -85,6 +89,15 @@ def _algorithm(environment: Mapping[str, str]) -> Finding:
         return ok("algorithm", f"new signing keys are for {signing_algorithm(environment)}")
     except ConfigurationError as error:
         return wrong("algorithm", error)
+
+
+def _webhook(environment: Mapping[str, str]) -> Finding:
+    try:
+        settings = webhook_settings(environment)
+    except ConfigurationError as error:
+        return wrong("webhook", error)
+    # Not the URL: receivers know each other by a secret in it.
+    return ok("webhook", "none" if settings is None else "told of secrets that end soon")
 
 
 def _settings_of(environment: Mapping[str, str], name: str) -> TokenSettings:
