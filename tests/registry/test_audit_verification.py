@@ -18,7 +18,7 @@ from sensos_auth.registry.tenants import create_tenant, disable_tenant
 from tests.registries import Clock, Place
 
 _COLUMNS = "version, position, at, actor, action, tenant_id, subject, details, hash_before, hash"
-_TAMPERING = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+_TAMPERING = settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 _CHANGES, _EVENTS = 6, 12
 
 
