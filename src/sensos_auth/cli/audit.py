@@ -146,18 +146,19 @@ def _export(
 ) -> int:
     count = 0
     while True:
+        page: list[AuditEvent] = []
         try:
             with registry.view() as view:
                 page = events_page(view, after=after, limit=_PAGE)
+            if page:
+                count += write(page)
+                after = page[-1].version, page[-1].position
         except RegistryUnavailable as error:
             if not follow:
                 raise
             click.echo(f"{error}: trying again", err=True)
             page = []
-        if page:
-            count += write(page)
-            after = page[-1].version, page[-1].position
-        elif not follow:
+        if not page and not follow:
             return count
         if len(page) < _PAGE and follow:
             time.sleep(_LOOKS_EVERY)

@@ -7,7 +7,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from sensos_auth.model.errors import Conflict, InvalidInput
+from sensos_auth.model.errors import Conflict, InvalidInput, RegistryUnavailable
 from sensos_auth.registry.audit import AuditEvent, events_page
 from sensos_auth.registry.audit_export import ExportedEvent, export_line, parse_line
 from sensos_auth.registry.transactions import View
@@ -50,7 +50,7 @@ class ExportFile:
             )
 
     def append(self, events: Iterable[AuditEvent]) -> int:
-        """Write the events behind the others, and return how many; raises OSError when the disk is full."""
+        """Write the events behind the others, and return how many; raises RegistryUnavailable when the disk is full."""
         lines = [export_line(event) for event in events]
         if not lines:
             return 0
@@ -61,9 +61,9 @@ class ExportFile:
             while written < len(content):
                 written += os.write(self._descriptor, content[written:])
             os.fsync(self._descriptor)
-        except OSError:
+        except OSError as error:
             os.ftruncate(self._descriptor, end)
-            raise
+            raise RegistryUnavailable(f"the export {self.path} cannot be written: {error.strerror}") from error
         self.last = parse_line(lines[-1], "")
         return len(lines)
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import apsw
 
-from sensos_auth.model.errors import ConfigurationError, Conflict
+from sensos_auth.model.errors import ConfigurationError, Conflict, RegistryUnavailable
 from sensos_auth.registry.backup import sync_folder
 from sensos_auth.registry.sqlite import BUSY_TIMEOUT_MS, PRIVATE_FOLDER, engine_errors
 
@@ -107,14 +107,13 @@ def _locked_database(path: Path) -> Iterator[None]:
         connection = apsw.Connection(str(path.parent.resolve() / path.name), flags=flags)
     with closing(connection):
         try:
-            # Takes the log into the file, and then holds the file alone: whoever has it open keeps this from happening.
-            connection.execute("PRAGMA locking_mode=EXCLUSIVE").fetchall()
-            if connection.pragma("journal_mode", "delete") != "delete":
-                raise _in_use(path)
-            connection.execute("BEGIN EXCLUSIVE")
-        except (apsw.BusyError, apsw.LockedError):
-            raise _in_use(path) from None
-        except (apsw.NotADBError, apsw.CorruptError):
+            with engine_errors(path):
+                _lock(connection)
+        except RegistryUnavailable as error:
+            if isinstance(error.__cause__, (apsw.BusyError, apsw.LockedError)):
+                raise _in_use(path) from None
+            raise
+        except ConfigurationError:
             is_damaged = True
         else:
             is_damaged = False
@@ -123,6 +122,13 @@ def _locked_database(path: Path) -> Iterator[None]:
             return
     with _locked_remains(path):
         yield
+
+
+def _lock(connection: apsw.Connection) -> None:
+    # Takes the log into the file, and then holds the file alone: whoever has it open keeps this from happening.
+    connection.execute("PRAGMA locking_mode=EXCLUSIVE").fetchall()
+    connection.pragma("journal_mode", "delete")
+    connection.execute("BEGIN EXCLUSIVE")
 
 
 @contextmanager
