@@ -2,12 +2,14 @@
 
 import asyncio
 from collections.abc import Callable, Iterator
+from urllib.request import ProxyHandler, Request, build_opener
 
 import httpx2
 import pytest
 
 import sensos_auth.client.httpx2
 from sensos_auth.client import CredentialsRefused, TokenServiceUnavailable, TokenSource
+from sensos_auth.client.urllib import TokenHandler
 from sensos_auth.testing import ApiAnswer, ApiRequest, Fault, TokenServer
 from tests.client.callers import CALLERS, WITH_HEADERS, Caller, Got
 from tests.client.other_hosts import other_host
@@ -207,3 +209,15 @@ def test_without_a_token_nothing_is_sent(server: TokenServer, calling: With) -> 
     ):
         call("GET", f"{server.base_url}/v1/endpoint")
     assert server.api_statuses == []
+
+
+def test_m13_a_request_that_is_used_again_for_another_origin(server: TokenServer) -> None:
+    """The standard library's requests can be changed and opened again: the token of the first time is not left on."""
+    with other_host() as host:
+        opener = build_opener(ProxyHandler({}), TokenHandler(TokenSource.from_env(server.environment)))
+        request = Request(f"{server.base_url}/v1/endpoint")  # noqa: S310 - the test's own URLs
+        for url in (f"{server.base_url}/v1/endpoint", host.url):
+            request.full_url = url
+            with opener.open(request, timeout=10) as answer:
+                assert answer.status == 200
+        assert host.seen == [None]

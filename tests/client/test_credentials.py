@@ -58,3 +58,36 @@ def test_a_secret_file_by_its_path(tmp_path: Path) -> None:
     assert Credentials("ten_a", "app_a", secret_file(path)).current_secret() == "sensos_sk_y"
     with pytest.raises(ConfigurationError, match="nowhere cannot be read"):
         secret_file(tmp_path / "nowhere")()
+
+
+@pytest.mark.parametrize("content", [b"ten_b", b"ten_b\r\n", b"\xef\xbb\xbften_b\n", b"\n ten_b \n\n"])
+def test_what_editors_add_to_a_file(tmp_path: Path, content: bytes) -> None:
+    """Line breaks of any system, and a byte order mark."""
+    path = tmp_path / "tenant"
+    path.write_bytes(content)
+    environment = GOOD | {"SENSOS_TENANT_ID": "", "SENSOS_TENANT_ID_FILE": str(path)}
+    assert Credentials.from_env(environment).tenant_id == "ten_b"
+    assert Credentials("ten_a", "app_a", secret_file(path)).current_secret() == "ten_b"
+
+
+def test_the_variable_to_look_at_is_the_one_that_is_set(tmp_path: Path) -> None:
+    """With ``_FILE`` if it was that."""
+    path = tmp_path / "tenant"
+    path.write_text("Blue Motors")
+    environment = GOOD | {"SENSOS_TENANT_ID": "", "SENSOS_TENANT_ID_FILE": str(path)}
+    assert Credentials.from_env(environment).where_to_look("x").startswith("look at SENSOS_TENANT_ID_FILE, which")
+
+
+@pytest.mark.parametrize("secret", [None, b"sensos_sk_x", "", "sensos_sk_x\n", 7])
+def test_a_vault_that_returns_something_else(secret: object) -> None:
+    """Bytes, nothing, or a line break at the end: said as it is."""
+    credentials = Credentials("ten_a", "app_a", lambda: secret)  # type: ignore[arg-type, return-value]
+    with pytest.raises(ConfigurationError, match="the application secret is empty, or not a line of ASCII text"):
+        credentials.current_secret()
+
+
+@pytest.mark.parametrize("patience", [0, -1, float("nan"), float("inf"), 1e12])
+def test_patience_that_no_clock_can_count(patience: float) -> None:
+    """More than nothing, less than a day: said at once, not when the first caller waits."""
+    with pytest.raises(ConfigurationError, match="patience is more than 0 seconds, and a day at most"):
+        TokenSource.from_env(GOOD, patience=patience)

@@ -70,9 +70,11 @@ def _written(scheme: str, host: str, port: int | None) -> str:
 def _split(text: str, name: str) -> SplitResult:
     try:
         parts = urlsplit(text)
-        _ = parts.port
+        port = parts.port
     except ValueError:
         raise ConfigurationError(f"{name} is not a URL") from None
+    if port == 0:
+        raise ConfigurationError(f"{name} has port 0, where nobody listens")
     # urlsplit removes tabs, line breaks and leading blanks in silence: what it was given must be what it understood.
     is_as_given = text.lower().startswith(f"{parts.scheme}://{parts.netloc.lower()}") and text.isprintable()
     if parts.scheme not in _DEFAULT_PORTS or not is_as_given or not _AUTHORITY.fullmatch(parts.netloc):

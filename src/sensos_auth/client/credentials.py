@@ -1,6 +1,6 @@
 """The application's credentials: where they come from, and that nobody sees them on the way."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from os import PathLike
 from pathlib import Path
@@ -42,14 +42,20 @@ class Credentials:
         name of a file that holds it. The secret's file is read again for each token request. Raises ConfigurationError
         that names every variable that is missing.
         """
+        environment = Unseen(environment)
         check_set(environment, TENANT_ID, APPLICATION_ID, APPLICATION_SECRET)
-        secret_name = APPLICATION_SECRET if environment.get(APPLICATION_SECRET) else f"{APPLICATION_SECRET}_FILE"
-        value = environment[secret_name]
+        secret_name = _name_that_is_set(environment, APPLICATION_SECRET)
         return cls(
             read_setting(environment, TENANT_ID),
             read_setting(environment, APPLICATION_ID),
-            value if secret_name == APPLICATION_SECRET else secret_file(value, secret_name),
-            names=(TENANT_ID, APPLICATION_ID, secret_name),
+            environment[secret_name]
+            if secret_name == APPLICATION_SECRET
+            else secret_file(environment[secret_name], secret_name),
+            names=(
+                _name_that_is_set(environment, TENANT_ID),
+                _name_that_is_set(environment, APPLICATION_ID),
+                secret_name,
+            ),
         )
 
     def current_secret(self) -> str:
@@ -57,6 +63,7 @@ class Credentials:
         secret: object = self.secret if isinstance(self.secret, str) else self.secret()
         if isinstance(secret, str) and secret and secret.isascii() and secret.isprintable():
             return secret
+        del secret  # a traceback may show local variables
         raise ConfigurationError(f"{self.names[2]} is empty, or not a line of ASCII text")
 
     def where_to_look(self, secret: str) -> str:
@@ -77,6 +84,22 @@ class Credentials:
 
     def __reduce__(self) -> str:
         raise TypeError("credentials are not pickled: pass on where they come from instead")
+
+
+class Unseen(Mapping[str, str]):
+    """The environment's variables, without their values where local variables are shown, as in some tracebacks."""
+
+    def __init__(self, variables: Mapping[str, str]) -> None:
+        self._variables = variables
+
+    def __getitem__(self, name: str) -> str:
+        return self._variables[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._variables)
+
+    def __len__(self) -> int:
+        return len(self._variables)
 
 
 def secret_file(path: str | PathLike[str], name: str = "") -> SecretSource:
@@ -104,16 +127,21 @@ def check_set(environment: Mapping[str, str], *names: str) -> None:
 def read_setting(environment: Mapping[str, str], name: str) -> str:
     """Return what the variable holds, or the file that the one with ``_FILE`` names; raises ConfigurationError."""
     check_set(environment, name)
-    value = environment.get(name)
-    return value or _read_file(Path(environment[f"{name}_FILE"]), f"{name}_FILE")
+    set_name = _name_that_is_set(environment, name)
+    return environment[name] if set_name == name else _read_file(Path(environment[set_name]), set_name)
+
+
+def _name_that_is_set(environment: Mapping[str, str], name: str) -> str:
+    return name if environment.get(name) else f"{name}_FILE"
 
 
 def _read_file(path: Path, name: str) -> str:
     try:
-        with path.open(encoding="utf-8") as file:
+        with path.open(encoding="utf-8-sig") as file:  # some editors begin a file with a byte order mark
             text = file.read(_LARGEST_FILE + 1)
     except (OSError, ValueError) as error:
         raise ConfigurationError(f"{name} cannot be read: {type(error).__name__}") from None
-    if len(text) > _LARGEST_FILE or not text.strip():
-        raise ConfigurationError(f"{name} is empty, or too long for what it should hold")
-    return text.strip()
+    if text.strip() and len(text) <= _LARGEST_FILE:
+        return text.strip()
+    del text  # as above
+    raise ConfigurationError(f"{name} is empty, or too long for what it should hold")

@@ -1,6 +1,7 @@
 """For requests (``pip install 'sensos-auth[requests]'``): ``session.auth = TokenAuth.from_env()``."""
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, Self, Unpack
 from urllib.parse import urljoin
 
@@ -8,6 +9,7 @@ from requests import PreparedRequest, Response
 from requests.auth import AuthBase
 from requests.utils import rewind_body
 
+from sensos_auth.client.held_token import HeldToken
 from sensos_auth.client.token_source import AnySource, Options, TokenSource, source_of
 
 _UNAUTHORIZED = 401
@@ -38,29 +40,29 @@ class TokenAuth(AuthBase):
             if shared.clock() >= held.stale_at:
                 held = shared.get()
             request.headers["Authorization"] = held.authorization
-            request.hooks["response"].append(self._after)
+            request.hooks["response"].append(partial(self._after, held))
         return request
 
-    def _after(self, response: Response, **options: Any) -> Response:  # noqa: ANN401 - what the adapter's send takes
-        """Look at one answer: the last one, or one that redirects."""
+    def _after(self, held: HeldToken, response: Response, **options: Any) -> Response:  # noqa: ANN401 - of adapter.send
+        """Look at one answer to a request that had the token at first: the last one, or one that redirects."""
         if response.status_code < _FIRST_REDIRECT:
             return response
         request = response.request
-        scheme, _, refused = request.headers.get("Authorization", "").partition(" ")
         if response.is_redirect:
             # requests keeps the header from http to https; nobody but the allowed origins gets it.
             if not self._source.origins.permit_url(urljoin(response.url, response.headers["location"])):
                 request.headers.pop("Authorization", None)
             return response
-        is_ours = scheme == "Bearer" and self._source.origins.permit_url(request.url or "")
+        has_it = request.headers.get("Authorization") == held.authorization
+        is_ours = has_it and self._source.origins.permit_url(request.url or "")
         if response.status_code != _UNAUTHORIZED or not is_ours:
             return response
-        token = self._source.renewed(refused)
-        if token is None or not _can_be_repeated(request):
+        replacement = self._source.shared.replace(held)
+        if replacement is None or not _can_be_repeated(request):
             return response
         _ = response.content  # the connection is free again when all was read
         response.close()
-        request.headers["Authorization"] = f"Bearer {token}"  # also for the redirects that may follow
+        request.headers["Authorization"] = replacement.authorization  # also for the redirects that may follow
         again = request.copy()
         if not _is_in_memory(again):
             rewind_body(again)

@@ -13,6 +13,7 @@ from sensos_auth.client.credentials import (
     BASE_URL,
     TENANT_ID,
     Credentials,
+    Unseen,
     check_set,
     read_setting,
 )
@@ -20,6 +21,8 @@ from sensos_auth.client.renewing import PATIENCE, SharedToken
 from sensos_auth.client.sending import send
 from sensos_auth.client.surroundings import Surroundings
 from sensos_auth.model.errors import ConfigurationError
+
+_LONGEST_PATIENCE = 86_400.0
 
 
 class Options(TypedDict, total=False):
@@ -44,6 +47,8 @@ class TokenSource:
     Raises ConfigurationError. Nothing is asked for before the first token is needed.
     """
 
+    base_url = ""  # until it is known: a traceback may show a source that never came to be
+
     def __init__(
         self,
         credentials: Credentials,
@@ -60,8 +65,8 @@ class TokenSource:
             checked_base_url(url, "an allowed origin", allow_insecure_http=allow_insecure_http)
             for url in allowed_origins
         ]
-        if not patience > 0:
-            raise ConfigurationError("patience is more than 0 seconds")
+        if not 0 < patience <= _LONGEST_PATIENCE:
+            raise ConfigurationError("patience is more than 0 seconds, and a day at most")
         self.ca_file = None if ca_file is None else _checked_ca_file(os.fspath(ca_file))
         if surroundings is None:
             surroundings = Surroundings(send=partial(send, ca_file=self.ca_file))
@@ -75,9 +80,9 @@ class TokenSource:
 
         ``options`` are those of the class. Raises ConfigurationError that names the variables that are missing.
         """
-        chosen = os.environ if environment is None else environment
-        check_set(chosen, BASE_URL, TENANT_ID, APPLICATION_ID, APPLICATION_SECRET)  # all that is missing at once
-        return cls(Credentials.from_env(chosen), read_setting(chosen, BASE_URL), **options)
+        environment = Unseen(os.environ if environment is None else environment)
+        check_set(environment, BASE_URL, TENANT_ID, APPLICATION_ID, APPLICATION_SECRET)  # all that is missing at once
+        return cls(Credentials.from_env(environment), read_setting(environment, BASE_URL), **options)
 
     def token(self) -> str:
         """Return an access token. As a rule that takes a microsecond.
@@ -94,7 +99,9 @@ class TokenSource:
         However many callers were refused the same token, it is renewed once; and not too often, whatever the API says.
         """
         held = self.shared.held
-        if held.token != refused:
+        is_replaced = held.token != refused
+        del refused  # a traceback may show local variables
+        if is_replaced:
             return self.token()
         replacement = self.shared.replace(held)
         return None if replacement is None else replacement.token
@@ -131,7 +138,9 @@ class AsyncTokenSource:
         """Return the token to use in place of one that the API has refused, as :meth:`TokenSource.renewed` does."""
         shared = self.source.shared
         held = shared.held
-        if held.token != refused:
+        is_replaced = held.token != refused
+        del refused  # as above
+        if is_replaced:
             return await self.token()
         replacement = await shared.replace_async(held)
         return None if replacement is None else replacement.token

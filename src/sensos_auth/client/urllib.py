@@ -27,22 +27,26 @@ class TokenHandler(BaseHandler):
     def http_request(self, request: Request) -> Request:
         """Prepare one request."""
         if self._source.origins.permit_url(request.full_url):
-            request.add_unredirected_header("Authorization", f"Bearer {self._source.token()}")
+            held = self._source.shared.get()
+            request.add_unredirected_header("Authorization", held.authorization)
+            request.sensos_auth_held = held  # type: ignore[attr-defined] # a mark of ours on a request of theirs
+        elif hasattr(request, "sensos_auth_held"):  # it was sent before, and its URL has been changed since
+            request.unredirected_hdrs.pop("Authorization", None)
+            del request.sensos_auth_held
         return request
 
     https_request = http_request
 
     def http_error_401(self, request: Request, response: IO[bytes], *_: object) -> Any:  # noqa: ANN401 - the opener's answer
         """Repeat a request that was refused, once; None leaves the 401 to the opener."""
-        scheme, refused = request.unredirected_hdrs.get("Authorization", " ").split(" ", 1)
-        if scheme != "Bearer" or hasattr(request, "sensos_auth_repeats"):
+        held: Any = getattr(request, "sensos_auth_held", None)
+        if held is None or hasattr(request, "sensos_auth_repeats"):
             return None
-        token = self._source.renewed(refused)
-        if token is None or not isinstance(request.data, (bytes, type(None))):
+        if self._source.shared.replace(held) is None or not isinstance(request.data, (bytes, type(None))):
             return None
         response.read()
         response.close()
-        request.sensos_auth_repeats = True  # type: ignore[attr-defined] # a mark of ours on a request of theirs
+        request.sensos_auth_repeats = True  # type: ignore[attr-defined] # as above
         try:
             return self.parent.open(request, timeout=request.timeout)
         finally:
