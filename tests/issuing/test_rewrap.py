@@ -1,5 +1,6 @@
 """The master key is rotated: everything is sealed anew, whoever runs goes on, and a kill anywhere loses nothing."""
 
+import os
 import stat
 import threading
 from pathlib import Path
@@ -260,3 +261,21 @@ def test_z05_killed_at_each_step_it_opens_with_what_is_there(tmp_path: Path) -> 
         obtain_master_key(opened, environment)
         opened.close()
     assert seen == {1, 2}
+
+
+def test_file_that_cannot_be_written_is_told(sqlite_registry: Registry, tmp_path: Path) -> None:
+    """Before anything has changed; and where only the last step is left, what to do by hand."""
+    environment, file = _environment(tmp_path), tmp_path / "master.key"
+    _begin(sqlite_registry, environment)
+    (old,) = read_keys(file) or []
+    in_the_way = tmp_path / f".master.key.{os.getpid()}"
+    in_the_way.mkdir()
+    with pytest.raises(ConfigurationError, match="cannot be written"):
+        rewrap(sqlite_registry, environment, actor="me")
+    _assert_sealed_under(sqlite_registry, old)
+    new = bytes(range(32))
+    file.write_text(f"{old.hex()}\n{new.hex()}\n")
+    with pytest.raises(ConfigurationError, match=r"sealed under the new master key, but .* take the other one out"):
+        rewrap(sqlite_registry, environment, actor="me")
+    _assert_sealed_under(sqlite_registry, new)
+    obtain_master_key(sqlite_registry, environment)

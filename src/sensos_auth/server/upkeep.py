@@ -126,6 +126,6 @@ def _warn_of_ending_secrets(registry: Registry, _: Mapping[str, str]) -> None:
 _DUTIES: tuple[tuple[str, _Duty], ...] = (
     ("signing keys could not be kept current", _keep_keys_current),
     ("unused secrets could not be retired", _retire_unused_secrets),
-    ("secrets that expire soon could not be told", _warn_of_ending_secrets),
+    ("warnings of ending secrets could not be given", _warn_of_ending_secrets),
     ("what has ended could not be cleaned up", _clean_up),
 )
