@@ -9,9 +9,11 @@ from sensos_auth.registry import Registry
 from sensos_auth.registry.applications import create_application, disable_application
 from sensos_auth.registry.audit import list_events
 from sensos_auth.registry.automatic_retirement import retire_unused_secrets
-from sensos_auth.registry.retirement import QUIET, RetirementAdvice, note_recording_of_uses, retirement_advice
+from sensos_auth.registry.retirement import QUIET, RetirementAdvice, retirement_advice
 from sensos_auth.registry.secrets import change_secret, create_secret, get_secret, revoke_secret, rotate_secret
 from sensos_auth.registry.tenants import create_tenant
+from sensos_auth.registry.usage import MinuteCount, record_counts
+from sensos_auth.registry.use_recording import note_recording_of_uses
 from tests.registries import Clock, Place
 
 HOUR = 3600
@@ -62,7 +64,7 @@ def test_z02_safe_when_unused_for_a_day_and_the_new_one_is_in_use(rotated: Rotat
     rotated.use(rotated.new)
     says = "not used for 26 h: safe to retire; its last token expired 16 h ago"
     assert rotated.advice() == RetirementAdvice(
-        is_safe=True, says=says, last_used_at=used_at, tokens_expire_at=used_at + LIFETIME
+        is_safe=True, says=says, last_used_at=used_at, tokens_expire_at=used_at + LIFETIME, tokens_alive=0
     )
 
 
@@ -73,7 +75,25 @@ def test_z02_not_yet_when_just_used(rotated: Rotated, clock: Clock) -> None:
     rotated.use(rotated.new)
     advice = rotated.advice()
     assert not advice.is_safe
-    assert advice.says.startswith("last used 3 min ago: not yet, wait until 2027-01-16T09:01:00Z")
+    assert advice.says == "last used 3 min ago, and 1 of its tokens is alive: not yet, wait until 2027-01-16T09:01:00Z"
+
+
+def test_tokens_that_are_alive_are_counted(rotated: Rotated, clock: Clock) -> None:
+    """Those of the secret's own, as long as they live."""
+    minute = clock.seconds() // 60
+    rotated.use(rotated.old)
+    with rotated.registry.observation() as view:
+        counts = [
+            MinuteCount(minute - 1200, rotated.application_id, rotated.old, 500, 0),
+            MinuteCount(minute - 300, rotated.application_id, rotated.old, 7, 0),
+            MinuteCount(minute, rotated.application_id, rotated.old, 5, 0),
+            MinuteCount(minute, rotated.application_id, rotated.new, 80, 0),
+        ]
+        record_counts(view, counts)
+    clock.advance(60)
+    advice = rotated.advice()
+    assert advice.tokens_alive == 12
+    assert advice.says.startswith("last used 60 s ago, and 12 of its tokens are alive: not yet, wait until ")
 
 
 @pytest.mark.parametrize("unused_for", [LIFETIME + 1, DAY, QUIET - 1])

@@ -235,6 +235,7 @@ def _advised_members(secret: Secret, advice: RetirementAdvice, now: int) -> Memb
         **_members(secret, now),
         "lastUsedAt": iso_time(advice.last_used_at),
         "tokensExpireAt": iso_time(advice.tokens_expire_at),
+        "tokensAlive": advice.tokens_alive,
         "isSafeToRetire": advice.is_safe,
         "retirement": advice.says,
     }

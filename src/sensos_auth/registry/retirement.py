@@ -13,6 +13,7 @@ from typing import NamedTuple
 from sensos_auth.model.application_secret import Secret
 from sensos_auth.model.lifetime import LONGEST_LIFETIME
 from sensos_auth.registry.transactions import View
+from sensos_auth.registry.usage import tokens_alive
 
 # Seconds without use. A day covers the longest token and what runs once a day; the hour, whatever comes late.
 QUIET = LONGEST_LIFETIME + 3600
@@ -23,13 +24,15 @@ class RetirementAdvice:
     """Whether revoking the secret now disturbs nobody, and in a sentence why or why not.
 
     ``last_used_at`` and ``tokens_expire_at`` (when the last token that was obtained with it expires) are in UTC
-    seconds, ``None`` where no use was recorded.
+    seconds, ``None`` where no use was recorded. ``tokens_alive`` is how many of those tokens may not have expired; they
+    stay good when the secret is revoked.
     """
 
     is_safe: bool
     says: str
     last_used_at: int | None
     tokens_expire_at: int | None
+    tokens_alive: int
 
 
 class _Evidence(NamedTuple):
@@ -50,16 +53,19 @@ def retirement_advice(view: View, secret: Secret) -> RetirementAdvice:
     evidence = _Evidence(
         *view.statements.retirement_evidence(view.connection, secret_id=secret.secret_id, now=view.now)
     )
-    is_safe, says = _judge(secret, evidence, view.now)
-    return RetirementAdvice(is_safe, says, evidence.last_used_at, evidence.tokens_expire_at)
+    alive = _tokens_alive(view, secret, evidence)
+    is_safe, says = _judge(secret, evidence, view.now, alive)
+    return RetirementAdvice(is_safe, says, evidence.last_used_at, evidence.tokens_expire_at, alive)
 
 
-def note_recording_of_uses(view: View) -> None:
-    """Write down that uses are recorded from now on, unless they were before: what is older proves nothing."""
-    view.statements.note_recording_of_uses(view.connection, now=view.now)
+def _tokens_alive(view: View, secret: Secret, evidence: _Evidence) -> int:
+    if evidence.last_used_at is None or evidence.tokens_expire_at is None or evidence.tokens_expire_at <= view.now:
+        return 0
+    # That the last one expires then is known, also where the minute in which it was counted is not written yet.
+    return max(1, tokens_alive(view, secret.secret_id, evidence.tokens_expire_at - evidence.last_used_at))
 
 
-def _judge(secret: Secret, evidence: _Evidence, now: int) -> tuple[bool, str]:
+def _judge(secret: Secret, evidence: _Evidence, now: int, alive: int) -> tuple[bool, str]:
     state = secret.state(now)
     if state != "active":
         return True, f"{'revoked' if state == 'revoked' else 'expired'} already: nothing is left to retire"
@@ -68,7 +74,8 @@ def _judge(secret: Secret, evidence: _Evidence, now: int) -> tuple[bool, str]:
     since, told = _quiet_since(secret, evidence, now)
     doubt = _doubt(evidence, since, now)
     if doubt is not None:
-        return False, f"{told}: {doubt}"
+        holding = "" if not alive else f", and {alive} of its tokens {'is' if alive == 1 else 'are'} alive"
+        return False, f"{told}{holding}: {doubt}"
     if evidence.last_used_at is None:
         return True, f"{told}, and another secret is in use: safe to retire"
     expired = (

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from sensos_auth.registry.retirement import note_recording_of_uses
 from sensos_auth.registry.transactions import Registry, View
+from sensos_auth.registry.use_recording import note_recording_of_uses
 
 KEPT_MINUTES = 35 * 24 * 60
 Period = Literal["minute", "hour", "day"]
@@ -65,7 +65,7 @@ def record_counts(view: View, counts: Iterable[MinuteCount]) -> None:
 
 
 def record_uses(view: View, uses: Mapping[str, SecretUse]) -> None:
-    """Keep the last use of each secret, by secret ID, unless a later one is there; inside ``registry.observation()``."""
+    """Keep the last use of each secret ID, unless a later one is there; inside ``registry.observation()``."""
     view.statements.write_secret_use(
         view.connection,
         [
@@ -82,11 +82,11 @@ def note_that_uses_are_recorded(registry: Registry, *, are_recorded: bool) -> No
     retire them. Raises RegistryUnavailable.
     """
     with registry.view() as view:
-        is_noted = bool(view.statements.is_recording_of_uses_noted(view.connection))
-    if are_recorded:
+        recorded_from, has_uses = view.statements.recording_of_uses(view.connection)
+    if are_recorded and recorded_from is None:
         with registry.observation() as view:
             note_recording_of_uses(view)
-    elif is_noted:
+    elif not are_recorded and (recorded_from is not None or has_uses):
         with registry.observation() as view:
             view.statements.forget_secret_uses(view.connection)
             view.statements.end_recording_of_uses(view.connection)
@@ -109,7 +109,7 @@ def usage_of(
     after: tuple[int, str] | None = None,
     limit: int = 100,
 ) -> list[Usage]:
-    """Return up to ``limit`` counts of the minutes from ``from_minute`` to before ``until_minute``, added up per period.
+    """Return up to ``limit`` counts of the minutes ``from_minute`` to before ``until_minute``, added up per period.
 
     They come by time and application ID; ``after`` is the pair (``starts_at``, ``application_id``) after which to go
     on. With ``application_id`` only those of the application, with ``tenant_id`` only those of the tenant's

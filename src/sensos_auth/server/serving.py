@@ -21,7 +21,6 @@ from sensos_auth.issuing.key_rotation import keep_keys_current
 from sensos_auth.model.errors import ConfigurationError, RegistryUnavailable
 from sensos_auth.registry import Registry, open_registry
 from sensos_auth.registry.location import database_url
-from sensos_auth.registry.retirement import note_recording_of_uses
 from sensos_auth.server.log_lines import configure_logging, http_server_logging
 from sensos_auth.server.log_sink import LogSink
 from sensos_auth.server.webhook import webhook_settings
@@ -61,7 +60,6 @@ def _note_start(registry: Registry) -> None:
     """
     with suppress(RegistryUnavailable), registry.change("system:serve") as change:  # it can issue without
         change.record("service.started", "service")
-        note_recording_of_uses(change)
 
 
 def serve(*, host: str, port: int, workers: int, when_listening: Callable[[], None] | None = None) -> None:

@@ -20,8 +20,8 @@ DELETE FROM secret_uses;
 -- name: end_recording_of_uses()!
 UPDATE clock SET uses_recorded_from = NULL;
 
--- name: is_recording_of_uses_noted()$
-SELECT EXISTS (SELECT 1 FROM clock WHERE uses_recorded_from IS NOT NULL) OR EXISTS (SELECT 1 FROM secret_uses);
+-- name: recording_of_uses()^
+SELECT uses_recorded_from, EXISTS (SELECT 1 FROM secret_uses) FROM clock;
 
 -- name: secret_use(secret_id)^
 SELECT last_used_at, tokens_expire_at FROM secret_uses WHERE secret_id = :secret_id;
@@ -86,3 +86,16 @@ SELECT MIN(minute) FROM usage;
 
 -- name: purge_usage(before_minute)!
 DELETE FROM usage WHERE minute < :before_minute;
+
+-- name: count_refusal_samples(since)$
+SELECT COUNT(*) FROM refusal_samples WHERE sampled_at > :since;
+
+-- name: was_refusal_sampled(application_id, since)$
+SELECT EXISTS (SELECT 1 FROM refusal_samples WHERE application_id = :application_id AND sampled_at > :since);
+
+-- name: note_refusal_sample(application_id, now)!
+INSERT INTO refusal_samples (application_id, sampled_at) VALUES (:application_id, :now)
+ON CONFLICT (application_id) DO UPDATE SET sampled_at = excluded.sampled_at;
+
+-- name: forget_refusal_samples(until)!
+DELETE FROM refusal_samples WHERE sampled_at <= :until;
