@@ -1,7 +1,9 @@
 """The ready-made client, synchronous and asynchronous: the same tests for both."""
 
 import asyncio
+import os
 import pickle
+import time
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
@@ -101,10 +103,11 @@ def test_what_is_not_a_page(server: TokenServer, calling: Call, document: object
 
 
 @both
-def test_a_page_that_leads_to_itself(server: TokenServer, calling: Call) -> None:
+@pytest.mark.parametrize("cursors", [["c1", "c1"], ["c1", "c2", "c1"]], ids=["at once", "by way of another"])
+def test_a_page_that_leads_to_itself(server: TokenServer, calling: Call, cursors: list[str]) -> None:
     """It ends, instead of going round for ever."""
-    page = ApiAnswer(200, {"metadata": {"nextCursor": "c1"}, "devices": [1]})
-    answers(server, "GET", "/v1/devices", page, page)
+    pages = [ApiAnswer(200, {"metadata": {"nextCursor": cursor}, "devices": [1]}) for cursor in cursors]
+    answers(server, "GET", "/v1/devices", *pages)
     with pytest.raises(ApiUnavailable, match="same page again"):
         calling(server, "pages", "/v1/devices", "devices")
 
@@ -175,9 +178,23 @@ def test_token_errors_come_through(server: TokenServer, calling: Call) -> None:
 
 
 @both
-@pytest.mark.parametrize("path", ["v1/endpoint", "https://attacker.test/", "/v1/x?y=1", "/v1/\r\nx", ""])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "v1/endpoint",
+        "https://attacker.test/",
+        "/v1/x?y=1",
+        "/v1/\r\nx",
+        "",
+        "/v1/devices/../endpoint",
+        "/v1/devices/..",
+        "/v1/%2e%2E/endpoint",
+        "/v1/.%2e/endpoint",
+        "/./v1",
+    ],
+)
 def test_paths_that_are_none(server: TokenServer, calling: Call, path: str) -> None:
-    """Refused before anything is sent."""
+    """Refused before anything is sent: what a user typed in the place of an ID must not lead to another endpoint."""
     with pytest.raises(InvalidInput):
         calling(server, "get", path)
     assert server.token_requests == 0
@@ -186,8 +203,9 @@ def test_paths_that_are_none(server: TokenServer, calling: Call, path: str) -> N
 @both
 def test_redirects_are_errors(server: TokenServer, calling: Call) -> None:
     """The API has none; what has is something else."""
-    answers(server, "GET", "/v1/moved", ApiAnswer(302, {}, {"Location": "/v1/endpoint"}))
-    with pytest.raises(ApiError, match="302 Found: a redirect, which is not followed"):
+    shown = {"Location": "/v1/endpoint", "X-Request-Id": f"r1-{server.secret}"}
+    answers(server, "GET", "/v1/moved", ApiAnswer(302, {}, shown))
+    with pytest.raises(ApiError, match=r"302 Found: a redirect, which is not followed \(request r1-\[not shown\]\)"):
         calling(server, "get", "/v1/moved")
 
 
@@ -201,6 +219,32 @@ def test_connection_errors_are_repeated(server: TokenServer) -> None:
     with Client(source, surroundings=surroundings) as client, pytest.raises(ApiUnavailable, match="ConnectError"):
         client.get("/v1/endpoint")
     assert slept == [1.0, 2.0, 4.0, 8.0]
+
+
+def test_forked_processes_get_answers_of_their_own(server: TokenServer) -> None:
+    """A connection that processes share gives one of them what another asked for."""
+
+    def answer(request: ApiRequest) -> ApiAnswer:
+        time.sleep(0.002)
+        return ApiAnswer(200, request.query)
+
+    def ask(who: int) -> bool:
+        return all(client.get("/v1/who", who=who, turn=turn) == {"who": f"{who}", "turn": f"{turn}"} for turn in turns)
+
+    server.answer("GET", "/v1/who", answer)
+    turns = range(40)
+    with Client.from_env(server.environment) as client:
+        assert ask(0)
+        children = []
+        for who in range(1, 5):
+            child = os.fork()
+            if child == 0:
+                with suppress(BaseException):
+                    os._exit(0 if ask(who) else 1)
+                os._exit(2)
+            children.append(child)
+        assert ask(0)
+        assert [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children] == [0, 0, 0, 0]
 
 
 def test_no_pause_goes_beyond_the_patience() -> None:
@@ -218,6 +262,17 @@ def test_no_pause_goes_beyond_the_patience() -> None:
     with pytest.raises(StopIteration) as end:
         steps.send(late)
     assert end.value.value is late
+
+
+def test_from_env_takes_the_options_of_both(server: TokenServer) -> None:
+    """Of the client and of its token source: patience is that of the whole call."""
+    slept: list[float] = []
+    surroundings = Surroundings(random=lambda: 1.0, sleep=slept.append)
+    server.answer("GET", "/v1/busy", lambda _: ApiAnswer(503, {}))
+    options: dict[str, Any] = {"patience": 2.0, "timeout": 5.0, "surroundings": surroundings}
+    with Client.from_env(server.environment, **options) as client, pytest.raises(ApiError, match="503"):
+        client.get("/v1/busy")
+    assert slept == [1.0]
 
 
 def test_representations(server: TokenServer) -> None:

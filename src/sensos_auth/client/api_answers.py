@@ -50,7 +50,7 @@ def page_of(document: object, entity: str) -> Page:
 
 def _error(response: httpx2.Response) -> ApiError:
     status = response.status_code
-    request_id = response.headers.get("x-request-id")
+    request_id = _shown(response.headers.get("x-request-id")) or None
     if status < _FIRST_ERROR:
         return ApiError(status, _phrase(status), "a redirect, which is not followed", request_id)
     try:
@@ -60,7 +60,7 @@ def _error(response: httpx2.Response) -> ApiError:
     if not isinstance(members, dict):
         members = {}
     error, message = (_shown(members.get(name)) for name in ("error", "message"))
-    return ApiError(status, error or _phrase(status), message, request_id and _shown(request_id))
+    return ApiError(status, error or _phrase(status), message, request_id)
 
 
 def _shown(text: object) -> str:

@@ -1,6 +1,8 @@
 """A small ready-made client of the API: address, token, repetition, pages and errors are taken care of."""
 
 import asyncio
+import os
+import re
 from collections.abc import AsyncIterator, Iterator, Mapping
 from typing import Any, Self, Unpack
 
@@ -19,6 +21,7 @@ from sensos_auth.client.token_source import AnySource, Options, TokenSource, sou
 from sensos_auth.model.errors import InvalidInput
 
 TIMEOUT = 30.0  # seconds
+_DOT_SEGMENT = re.compile(r"/(?:\.|%2e){1,2}(?=/|$)", re.IGNORECASE)  # RFC 3986 section 5.2.4
 
 Parameters = Mapping[str, str | int | bool]
 
@@ -46,23 +49,28 @@ class _Calls:
         }
 
     @classmethod
-    def from_env(cls, environment: Mapping[str, str] | None = None, **options: Unpack[Options]) -> Self:
-        """Make it with :meth:`TokenSource.from_env`."""
-        return cls(TokenSource.from_env(environment, **options))
+    def from_env(
+        cls, environment: Mapping[str, str] | None = None, *, timeout: float = TIMEOUT, **options: Unpack[Options]
+    ) -> Self:
+        """Make it with :meth:`TokenSource.from_env`; a ``patience`` is that with the API as well."""
+        return cls(
+            TokenSource.from_env(environment, **options),
+            timeout=timeout,
+            patience=options.get("patience", PATIENCE),
+            surroundings=options.get("surroundings"),
+        )
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self._source.base_url!r})"
 
     def _url(self, path: str) -> str:
-        if not is_plain_path(path):
-            raise InvalidInput("a path begins with / and is percent-encoded; its query is in params")
-        return self._source.base_url + path
+        return self._source.base_url + checked_path(path)
 
 
 class Client(_Calls):
     """Calls the API: ``with Client.from_env() as client: client.get("/v1/endpoint")``. Threads may share it.
 
-    Every method returns the JSON document of the answer, or None where there is none. Raises ApiError with the API's
+    So may forked processes, each with connections of its own. Every method returns the JSON document of the answer, or None where there is none. Raises ApiError with the API's
     own words, ApiUnavailable, and what :meth:`TokenSource.token` does. ``timeout`` is in seconds, for each of
     connecting, sending and receiving. GET, PUT and DELETE are repeated after passing failures, at most five times and
     not after ``patience`` seconds; POST and PATCH never.
@@ -78,6 +86,7 @@ class Client(_Calls):
     ) -> None:
         super().__init__(source, timeout=timeout, patience=patience, surroundings=surroundings)
         self._http = httpx2.Client(**self._options)
+        self._process = os.getpid()
 
     def request(self, method: str, path: str, *, params: Parameters | None = None, json: object = None) -> Any:  # noqa: ANN401 - any JSON document
         """Send a request to a path below the base URL, with a query and a JSON body if there are any."""
@@ -117,14 +126,13 @@ class Client(_Calls):
 
     def pages(self, path: str, entity: str, **params: str | int | bool) -> Iterator[Any]:
         """Yield every thing of a collection, page by page: ``client.pages("/v1/devices", "devices", limit=100)``."""
-        cursor: str | None = None
+        seen: set[str] = set()
         while True:
-            query = params if cursor is None else {**params, "cursor": cursor}
-            page = page_of(self.request("GET", path, params=query), entity)
+            page = page_of(self.request("GET", path, params=params), entity)
             yield from page.things
             if page.next_cursor is None:
                 return
-            cursor = _next(cursor, page.next_cursor)
+            params = {**params, "cursor": _unseen(page.next_cursor, seen)}
 
     def close(self) -> None:
         """Close its connections. The token source goes on."""
@@ -137,6 +145,8 @@ class Client(_Calls):
         self.close()
 
     def _send(self, method: str, url: str, params: Parameters | None, json: object) -> Outcome:
+        if self._process != os.getpid():  # a fork: on its parent's connections it would read its parent's answers
+            self._http, self._process = httpx2.Client(**self._options), os.getpid()
         try:
             return self._http.request(method, url, params=params or None, json=json)
         except httpx2.RequestError as error:
@@ -195,15 +205,14 @@ class AsyncClient(_Calls):
 
     async def pages(self, path: str, entity: str, **params: str | int | bool) -> AsyncIterator[Any]:
         """Yield every thing of a collection, page by page, as :meth:`Client.pages` does."""
-        cursor: str | None = None
+        seen: set[str] = set()
         while True:
-            query = params if cursor is None else {**params, "cursor": cursor}
-            page = page_of(await self.request("GET", path, params=query), entity)
+            page = page_of(await self.request("GET", path, params=params), entity)
             for thing in page.things:
                 yield thing
             if page.next_cursor is None:
                 return
-            cursor = _next(cursor, page.next_cursor)
+            params = {**params, "cursor": _unseen(page.next_cursor, seen)}
 
     async def aclose(self) -> None:
         """Close its connections. The token source goes on."""
@@ -222,7 +231,15 @@ class AsyncClient(_Calls):
             return error
 
 
-def _next(cursor: str | None, next_cursor: str) -> str:
-    if next_cursor == cursor:
+def checked_path(path: str) -> str:
+    """Return the path, which follows the base URL and stays below it; raises InvalidInput."""
+    if not is_plain_path(path) or _DOT_SEGMENT.search(path):
+        raise InvalidInput("a path begins with /, is percent-encoded and has no . or .. in it; its query is in params")
+    return path
+
+
+def _unseen(cursor: str, seen: set[str]) -> str:
+    if cursor in seen:
         raise ApiUnavailable("the API answered with the same page again")
-    return next_cursor
+    seen.add(cursor)
+    return cursor
