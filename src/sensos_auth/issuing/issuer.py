@@ -17,6 +17,14 @@ from sensos_auth.registry.credentials import Credential, CredentialReader
 # Looked at when there is no such secret, so that the refusal takes as long as any other.
 _NOBODY = Credential("", "", "", None, None, "", None, None, 0, 0)
 
+# Called for each token before it is minted, with the credential it is for, and when it is issued and expires (UTC
+# seconds). It counts them, and may refuse one: what it raises, issue() raises.
+Meter = Callable[[Credential, int, int], None]
+
+
+def unmetered(_credential: Credential, _issued_at: int, _expires_at: int) -> None:
+    """Let each token pass, and count none."""
+
 
 class ApplicationCredentials(msgspec.Struct, frozen=True, rename="camel"):
     """What an application shows. Its representation hides the secret."""
@@ -52,17 +60,24 @@ class Issuer:
     """Issues access tokens from one registry. ``clock`` returns UTC seconds."""
 
     def __init__(
-        self, reader: CredentialReader, keyring: Keyring, settings: TokenSettings, clock: Callable[[], int]
+        self,
+        reader: CredentialReader,
+        keyring: Keyring,
+        settings: TokenSettings,
+        clock: Callable[[], int],
+        meter: Meter = unmetered,
     ) -> None:
         self._reader = reader
         self._keyring = keyring
         self._settings = settings
         self._clock = clock
+        self._meter = meter
 
     def issue(self, shown: ApplicationCredentials) -> IssuedToken:
         """Return a fresh access token for the credentials.
 
-        Raises AuthenticationFailed, the same for every cause; RegistryUnavailable when nothing can be said now.
+        Raises AuthenticationFailed, the same for every cause; RegistryUnavailable when nothing can be said now; and
+        for good credentials what the meter raises.
         """
         if not has_valid_checksum(shown.application_secret):
             raise AuthenticationFailed
@@ -73,6 +88,7 @@ class Issuer:
             raise AuthenticationFailed
         signer = self._keyring.signer(now, found.signing_keys_version)
         lifetime = min(found.lifetime or self._settings.lifetime, LONGEST_LIFETIME)
+        self._meter(found, now, now + lifetime)
         claims = Claims(
             iss=self._settings.issuer,
             sub=found.application_id,

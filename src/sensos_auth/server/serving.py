@@ -21,8 +21,10 @@ from sensos_auth.issuing.key_rotation import keep_keys_current
 from sensos_auth.model.errors import ConfigurationError, RegistryUnavailable
 from sensos_auth.registry import Registry, open_registry
 from sensos_auth.registry.location import database_url
+from sensos_auth.server.limits import limit_settings
 from sensos_auth.server.log_lines import configure_logging, http_server_logging
 from sensos_auth.server.log_sink import LogSink
+from sensos_auth.server.usage_writer import usage_is_counted
 from sensos_auth.server.webhook import webhook_settings
 
 # Seconds for the headers of a request, which is also how long an idle connection is kept. The body has as long again.
@@ -43,6 +45,8 @@ def prepare(environment: Mapping[str, str]) -> None:
     """
     token_settings(environment)
     webhook_settings(environment)
+    limit_settings(environment)
+    usage_is_counted(environment)
     registry = open_registry(database_url(environment))
     try:
         master_key = obtain_master_key(registry, environment)

@@ -1,8 +1,11 @@
 """``POST /v1/applications/token``, without a framework, because it is the hot path."""
 
+from collections.abc import Callable
+
 import msgspec
 
 from sensos_auth.issuing.issuer import Issuer
+from sensos_auth.model.errors import AuthenticationFailed
 from sensos_auth.server.answers import NO_STORE, Answer, json_answer, method_not_allowed
 from sensos_auth.server.asgi import Receive, Scope
 from sensos_auth.server.request_body import read_json_body
@@ -14,17 +17,25 @@ LARGEST_BODY = 8 * 1024
 _METHOD_NOT_ALLOWED = method_not_allowed("POST")
 _encode = msgspec.json.Encoder().encode
 
+# Called when credentials are refused, with the request and the application ID that it names; returns what to raise.
+Refuse = Callable[[Scope, str], Exception]
+
 
 class TokenEndpoint:
     """Exchanges an application's credentials for an access token."""
 
-    def __init__(self, issuer: Issuer) -> None:
+    def __init__(self, issuer: Issuer, refuse: Refuse) -> None:
         self._issuer = issuer
+        self._refuse = refuse
 
     async def __call__(self, scope: Scope, receive: Receive) -> Answer:
         """Answer one request; raises Refusal, InvalidInput, AuthenticationFailed and RegistryUnavailable."""
         if scope["method"] != "POST":
             return _METHOD_NOT_ALLOWED
         body = await read_json_body(scope, receive, LARGEST_BODY)
-        issued = self._issuer.issue(parse_token_request(body))
+        shown = parse_token_request(body)
+        try:
+            issued = self._issuer.issue(shown)
+        except AuthenticationFailed:
+            raise self._refuse(scope, shown.application_id) from None
         return json_answer(_encode(issued), NO_STORE)

@@ -6,6 +6,7 @@ import signal
 import threading
 from collections.abc import Callable, Mapping
 from contextlib import closing
+from typing import NamedTuple
 
 import structlog
 
@@ -18,15 +19,23 @@ from sensos_auth.registry.automatic_retirement import retire_unused_secrets
 from sensos_auth.registry.location import database_url
 from sensos_auth.registry.revocations import purge_ended_revocations
 from sensos_auth.registry.secret_warnings import warn_of_ending_secrets
+from sensos_auth.registry.usage import note_that_uses_are_recorded, purge_usage
 from sensos_auth.registry.verifiers import purge_verifiers
 from sensos_auth.server.log_lines import described
+from sensos_auth.server.usage_writer import usage_is_counted
 from sensos_auth.server.webhook import Webhook, webhook_settings
 
 ROTATION_SECONDS = 60
 WEBHOOK_LOOKS_EVERY = 10.0
 _PARENT_SECONDS = 1.0
 
-_Duty = Callable[[Registry, Mapping[str, str]], None]
+
+class _Duty(NamedTuple):
+    """Something to do, what is logged when it fails, and for how many seconds after the start it is put off."""
+
+    failure: str
+    do: Callable[[Registry, Mapping[str, str]], None]
+    begins_after: float = 0.0
 
 
 class Upkeep:
@@ -64,17 +73,18 @@ class Upkeep:
                 return
             ticks += 1
             if ticks % ROTATION_SECONDS == 0:
-                for failure, duty in _DUTIES:
-                    self._do(failure, duty)
+                for duty in _DUTIES:
+                    if ticks * _PARENT_SECONDS >= duty.begins_after:
+                        self._do(duty)
 
-    def _do(self, failure: str, duty: _Duty) -> None:
+    def _do(self, duty: _Duty) -> None:
         try:
             with closing(self._open_registry()) as registry:
-                duty(registry, self._environment)
+                duty.do(registry, self._environment)
         except SensosAuthError as error:
-            structlog.get_logger().warning(failure, reason=str(error))
+            structlog.get_logger().warning(duty.failure, reason=str(error))
         except Exception as error:  # noqa: BLE001 - the thread must live on; the next minute tries again
-            structlog.get_logger().error(failure, **described(error))
+            structlog.get_logger().error(duty.failure, **described(error))
 
     def _open_registry(self) -> Registry:
         return open_registry(database_url(self._environment))
@@ -98,6 +108,11 @@ def _keep_keys_current(registry: Registry, environment: Mapping[str, str]) -> No
 def _clean_up(registry: Registry, _: Mapping[str, str]) -> None:
     purge_ended_revocations(registry)
     purge_verifiers(registry)
+    purge_usage(registry)
+
+
+def _note_whether_uses_are_recorded(registry: Registry, environment: Mapping[str, str]) -> None:
+    note_that_uses_are_recorded(registry, are_recorded=usage_is_counted(environment))
 
 
 def _retire_unused_secrets(registry: Registry, _: Mapping[str, str]) -> None:
@@ -122,10 +137,11 @@ def _warn_of_ending_secrets(registry: Registry, _: Mapping[str, str]) -> None:
         )
 
 
-# What is done once a minute, one after the other, and what is logged when it fails.
-_DUTIES: tuple[tuple[str, _Duty], ...] = (
-    ("signing keys could not be kept current", _keep_keys_current),
-    ("unused secrets could not be retired", _retire_unused_secrets),
-    ("warnings of ending secrets could not be given", _warn_of_ending_secrets),
-    ("what has ended could not be cleaned up", _clean_up),
+# What is done once a minute, one after the other. After a time in which the service did not run, applications get some
+# minutes to use the secrets that they could not use meanwhile.
+_DUTIES = (
+    _Duty("signing keys could not be kept current", _keep_keys_current),
+    _Duty("unused secrets could not be retired", _retire_unused_secrets, begins_after=900.0),
+    _Duty("warnings of ending secrets could not be given", _warn_of_ending_secrets),
+    _Duty("what has ended could not be cleaned up", _clean_up),
 )

@@ -29,13 +29,16 @@ from sensos_auth.server.access_log import AccessLog
 from sensos_auth.server.asgi import Receive, Scope, Send
 from sensos_auth.server.draining import Drain
 from sensos_auth.server.envelope import Envelope
+from sensos_auth.server.limits import limit_settings
 from sensos_auth.server.log_lines import configure_logging
 from sensos_auth.server.log_sink import LogSink
 from sensos_auth.server.registry_keys import RegistryKeys
 from sensos_auth.server.registry_revocations import RegistryRevocations
 from sensos_auth.server.revocation_feed import RevocationFeed
 from sensos_auth.server.revocations_endpoint import FeedKeysEndpoint, RevocationsEndpoint
+from sensos_auth.server.token_meter import TokenMeter
 from sensos_auth.server.upkeep import Upkeep
+from sensos_auth.server.usage_writer import UsageWriter, usage_is_counted
 from sensos_auth.server.verifier_reports import VerifierReports
 from sensos_auth.verifying import Verifier
 
@@ -49,11 +52,12 @@ def utc_seconds() -> int:
 
 
 class Service(NamedTuple):
-    """What answers, and the threads that the revocation feed needs for it."""
+    """What answers, and the threads that it needs for it; ``usage`` is None where it is not counted."""
 
     envelope: Envelope
     feed: RevocationFeed
     reports: VerifierReports
+    usage: UsageWriter | None
 
 
 def service(registry: Registry, environment: Mapping[str, str], sink: LogSink, drain: Drain) -> Service:
@@ -62,7 +66,6 @@ def service(registry: Registry, environment: Mapping[str, str], sink: LogSink, d
     master_key = obtain_master_key(registry, environment)
     assert isinstance(registry.database, SqliteDatabase)  # open_registry refuses every other engine so far
     keyring = Keyring(registry, master_key)
-    issuer = Issuer(SqliteCredentialReader(registry.database), keyring, settings, utc_seconds)
     verifier = Verifier(
         issuer=settings.issuer,
         audience=settings.audience,
@@ -74,11 +77,14 @@ def service(registry: Registry, environment: Mapping[str, str], sink: LogSink, d
     def another_connection() -> Registry:
         return open_registry(database_url(environment))
 
+    usage = UsageWriter(another_connection) if usage_is_counted(environment) else None
+    meter = TokenMeter(limit_settings(environment), None if usage is None else usage.counter, utc_seconds)
+    issuer = Issuer(SqliteCredentialReader(registry.database), keyring, settings, utc_seconds, meter.take)
     signer = open_feed_signer(registry, master_key)
     feed = RevocationFeed(another_connection, signer, settings.issuer)
     reports = VerifierReports(another_connection)
     endpoints: dict[str, Endpoint] = {
-        token_endpoint.PATH: token_endpoint.TokenEndpoint(issuer),
+        token_endpoint.PATH: token_endpoint.TokenEndpoint(issuer, meter.refuse),
         jwks_endpoint.PATH: jwks_endpoint.JwksEndpoint(keyring, utc_seconds),
         FEED_PATH: RevocationsEndpoint(feed, verifier, reports, unix_milliseconds),
         FEED_KEYS_PATH: FeedKeysEndpoint(signer),
@@ -89,7 +95,7 @@ def service(registry: Registry, environment: Mapping[str, str], sink: LogSink, d
         documentation.DESCRIPTION_PATH: documentation.description,
         documentation.PAGE_PATH: documentation.page,
     }
-    return Service(Envelope(endpoints, AccessLog(sink, frozenset(endpoints))), feed, reports)
+    return Service(Envelope(endpoints, AccessLog(sink, frozenset(endpoints))), feed, reports, usage)
 
 
 class Worker:
@@ -115,6 +121,8 @@ class Worker:
         self._sink.start()
         self._service.feed.start()
         self._service.reports.start()
+        if self._service.usage is not None:
+            self._service.usage.start()
         self._upkeep.start()
         self._drain.begin_on_sigterm(asyncio.get_running_loop(), self._leave)
         await send({"type": "lifespan.startup.complete"})
@@ -122,6 +130,8 @@ class Worker:
         self._upkeep.close()
         self._service.feed.close()
         self._service.reports.close()
+        if self._service.usage is not None:
+            self._service.usage.close()
         self._registry.close()  # the last worker's takes the log (-wal) into the file
         self._sink.close()
         await send({"type": "lifespan.shutdown.complete"})
