@@ -67,7 +67,7 @@ def test_every_subject_is_looked_at(command_line: CommandLine) -> None:
     """What an operator can get wrong has its line."""
     assert set(findings(command_line)) == {
         *("engine", "issuer", "audience", "lifetime", "algorithm", "webhook", "database", "folder", "file", "space"),
-        *("integrity", "schema", "clock", "master key", "signing key", "rotation"),
+        *("integrity", "schema", "clock", "issuing", "master key", "signing key", "rotation"),
     }
 
 

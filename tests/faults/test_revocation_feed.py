@@ -185,6 +185,40 @@ def test_a_restored_backup_un_revokes_nothing(behind: Behind) -> None:
         refused_after(verifier, token, 0.1)
 
 
+def test_z27_a_restore_under_a_running_fleet_gives_nothing_back(behind: Behind, tmp_path: Path) -> None:
+    """With its journal: verifiers refuse all the time and hear what comes next, and so does one that starts anew."""
+    service = behind.service
+    backup, journal = tmp_path / "backup.sqlite3", tmp_path / "audit.jsonl"
+
+    def run(*arguments: str) -> None:
+        subprocess.run([COMMAND, *arguments], env=service.environment, check=True, capture_output=True, timeout=30)
+
+    with connected(behind.issuer) as verifier:
+        application, token = behind.token()
+        later, later_token = behind.token()
+        verifier.verify(token)
+        run("backup", str(backup))
+        lost, lost_token = behind.token()
+        verifier.verify(lost_token)
+        behind.disable(application)
+        refused_after(verifier, token, 1.0)
+        run("audit", "export", "--to", str(journal))
+
+        def restore() -> None:
+            run("restore", str(backup), "--force", "--journal", str(journal))
+            refused_after(verifier, token, 0.1)
+
+        behind.restart(restore)
+        assert [behind.service.ask(each).status_code for each in (application, lost, later)] == [401, 401, 200]
+        refused_after(verifier, lost_token, 6)
+        behind.disable(later)
+        refused_after(verifier, later_token, 6)
+        refused_after(verifier, token, 0.1)
+    with connected(behind.issuer) as fresh:
+        for each in (token, later_token, lost_token):
+            refused_after(fresh, each, 0.1)
+
+
 _BACKUP = """
 import sys, apsw
 source, target = apsw.Connection(sys.argv[1]), apsw.Connection(sys.argv[2])

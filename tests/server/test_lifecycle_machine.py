@@ -361,8 +361,9 @@ class Lifecycle(RuleBasedStateMachine):
         """Each event's hash follows from the one before, and the registry knows the last."""
         before = None
         with self.registry.view() as view:
-            for row in view.statements.events(view.connection):
-                *event, stored = row
+            for row in view.statements.chained_events(view.connection, version=0, position=0, limit=1 << 30):
+                *event, stored_before, stored = row
+                assert stored_before == before
                 before = chained_hash(before, StoredEvent(*event))
                 assert stored == before
             assert view.statements.audit_hash(view.connection) == before
