@@ -39,6 +39,8 @@ from sensos_auth.registry.signing_keys import list_signing_keys
 from sensos_auth.registry.sqlite import SqliteDatabase
 from sensos_auth.registry.tenant_deletion import delete_tenant
 from sensos_auth.registry.tenants import create_tenant, disable_tenant, enable_tenant, get_tenant
+from sensos_auth.registry.usage import use_of_secret
+from sensos_auth.registry.use_recording import note_recording_of_uses
 from tests.registries import Clock
 
 _MASTER_KEY = MasterKey(bytes(range(32)))
@@ -456,3 +458,17 @@ def test_replay_feed_and_lock_are_the_same_on_both_engines(registry: Registry, c
     with registry.change("test:me") as change:
         unlock_issuing(change)
     Keyring(registry, _MASTER_KEY).current_signer(clock.seconds())
+
+
+def test_uses_of_secrets_are_recorded_anew_after_a_restore(restoring: Restoring) -> None:
+    """Whoever used a secret after the backup would be cut off by who retires it because the backup knows of no use."""
+    with restoring.change() as change:
+        note_recording_of_uses(change)
+        change.connection.execute("INSERT INTO secret_uses VALUES ('sec_a', 1, 2)")
+    restoring.back_up()
+    restored, registry = restoring.restore()
+    with registry.view() as view:
+        assert use_of_secret(view, "sec_a") is None
+        assert tuple(view.statements.recording_of_uses(view.connection)) == (None, 0)
+    registry.close()
+    assert restored.is_locked

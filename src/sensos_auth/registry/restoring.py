@@ -132,6 +132,9 @@ def _take_in(registry: Registry, since: Sequence[ExportedEvent], newest: int) ->
             before = digest
         statements.write_audit_hash(connection, hash=before)
         statements.raise_clock(connection, version=newest)
+        # Who used a secret since is not known: without this it would seem unused for as long, and safe to retire.
+        statements.forget_secret_uses(connection)
+        statements.end_recording_of_uses(connection)
 
 
 def _take_away(
