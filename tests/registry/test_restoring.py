@@ -462,9 +462,9 @@ def test_replay_feed_and_lock_are_the_same_on_both_engines(registry: Registry, c
 
 def test_uses_of_secrets_are_recorded_anew_after_a_restore(restoring: Restoring) -> None:
     """Whoever used a secret after the backup would be cut off by who retires it because the backup knows of no use."""
-    with restoring.change() as change:
-        note_recording_of_uses(change)
-        change.connection.execute("INSERT INTO secret_uses VALUES ('sec_a', 1, 2)")
+    with restoring.registry.observation() as view:
+        note_recording_of_uses(view)
+        view.connection.execute("INSERT INTO secret_uses VALUES ('sec_a', 1, 2)")
     restoring.back_up()
     restored, registry = restoring.restore()
     with registry.view() as view:
