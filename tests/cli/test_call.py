@@ -51,6 +51,24 @@ def test_the_token_is_kept_and_a_refused_one_replaced(server: TokenServer, tmp_p
     assert server.api_statuses == [200, 200, 401, 200, 200]
 
 
+def test_a_new_token_is_kept_whatever_the_answer(server: TokenServer, tmp_path: Path) -> None:
+    """Else every further call would be refused first, and get one more token."""
+    run(server, tmp_path, "GET", "/v1/endpoint")
+    server.revoke_tokens()
+    for _ in range(2):
+        assert run(server, tmp_path, "GET", "/v1/nothing").exit_code == 1
+    assert server.api_statuses == [200, 401, 404, 404]
+    assert server.token_requests == 2
+
+
+def test_terminals_of_other_encodings(server: TokenServer, tmp_path: Path) -> None:
+    """What they cannot show is escaped."""
+    server.answer("GET", "/v1/devices", lambda _: ApiAnswer(200, {"name": "ä€😀"}))
+    environment = {"XDG_CACHE_HOME": str(tmp_path), "HOME": str(tmp_path)} | server.environment
+    result = CliRunner(charset="latin-1", env=environment).invoke(main, ["call", "GET", "/v1/devices"])
+    assert (result.exit_code, json.loads(result.stdout)) == (0, {"name": "ä€😀"})
+
+
 def test_bodies(server: TokenServer, tmp_path: Path) -> None:
     """From a file or standard input; an answer without a document prints nothing."""
     server.answer("POST", "/v1/devices", lambda request: ApiAnswer(201, json.loads(request.body)))
@@ -67,11 +85,16 @@ def test_errors(server: TokenServer, tmp_path: Path) -> None:
     missing = run(server, tmp_path, "GET", "/v1/nothing")
     assert (missing.exit_code, missing.stdout) == (1, "")
     assert "404 Not Found: There is nothing at this path" in missing.stderr
+    asked = server.token_requests
     for arguments in (
         ("GET", "https://attacker.test/"),
         ("GET", "/v1/x", "--param", "novalue"),
         ("GET", "/v1/x", "--param", "a=1", "--param", "a=2"),
-        ("POST", "/v1/x", "--data", "-"),
+        ("GET", "/v1/x", "--param", "a=\udcff"),
+        ("GET", "/v1/../x"),
         ("FETCH", "/v1/x"),
     ):
-        assert run(server, tmp_path, *arguments, stdin="{").exit_code == 2
+        assert run(server, tmp_path, *arguments, "--no-cache").exit_code == 2
+    for body in ("{", "[NaN]", "1e999", '"\\ud800"', "[" * 100_000):
+        assert run(server, tmp_path, "POST", "/v1/x", "--data", "-", "--no-cache", stdin=body).exit_code == 2
+    assert server.token_requests == asked

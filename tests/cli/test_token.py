@@ -1,5 +1,6 @@
 """``sensos-auth token``, in scripts: several processes, a cache that is nobody else's business, an outage."""
 
+import fcntl
 import json
 import os
 import stat
@@ -47,6 +48,18 @@ class Terminal:
     def run(self, *arguments: str, **environment: str | None) -> Result:
         """Run one command in this process."""
         return CliRunner(env=self.environment | environment).invoke(main, list(arguments))
+
+    def run_program(self, program: str, **environment: str) -> "subprocess.CompletedProcess[str]":
+        """Run a Python program in a process of its own."""
+        environment = {"PATH": os.environ["PATH"], "NO_PROXY": "127.0.0.1"} | (environment or self.environment)
+        return subprocess.run(
+            [sys.executable, "-c", program],
+            env=environment,
+            cwd=self.home,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
 
     def token(self, *options: str) -> str:
         """Return what ``token`` prints; it must succeed."""
@@ -149,6 +162,47 @@ def test_a_stale_token_is_renewed_and_serves_in_an_outage(terminal: Terminal) ->
     assert terminal.token() != token
 
 
+def test_a_stale_token_serves_while_another_process_renews_it(terminal: Terminal) -> None:
+    """Nobody queues for a token service that is down: twelve scripts at once would wait for half a minute."""
+    token = terminal.token()
+    kept = json.loads(terminal.cache.read_text())
+    terminal.cache.write_text(json.dumps(kept | {"staleAt": kept["issuedAt"]}))
+    with terminal.cache.with_suffix(".lock").open() as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        assert terminal.token() == token
+    assert terminal.server.token_requests == 1
+    assert terminal.token() != token
+
+
+def test_a_user_without_a_home_folder(terminal: Terminal) -> None:
+    """As in a container that runs with a number for a user: the token is printed, and kept nowhere."""
+    program = (
+        "import os, pwd\n"
+        "from sensos_auth.cli import main\n"
+        "def nobody(uid): raise KeyError(uid)\n"
+        "pwd.getpwuid = nobody\n"
+        "main(['token'])\n"
+    )
+    run = terminal.run_program(program, **terminal.server.environment)
+    assert (run.returncode, run.stdout.count(".")) == (0, 2), run.stderr
+    assert "not kept for the next time: there is no home folder" in run.stderr
+    assert not list(terminal.home.iterdir())
+
+
+def test_a_full_disk_keeps_no_part_of_a_token(terminal: Terminal) -> None:
+    """What could not be written whole does not stay."""
+    program = (
+        "import resource\n"
+        "from sensos_auth.cli import main\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (64, 64))\n"
+        "main(['token'])\n"
+    )
+    run = terminal.run_program(program)
+    assert (run.returncode, run.stdout.count(".")) == (0, 2), run.stderr
+    assert "not kept" in run.stderr
+    assert [file.suffix for file in (terminal.home / "cache" / "sensos-auth").iterdir()] == [".lock"]
+
+
 def test_nowhere_to_keep_it(terminal: Terminal) -> None:
     """The token is printed all the same."""
     (terminal.home / "cache").write_text("a file")
@@ -178,6 +232,14 @@ def test_what_is_missing_is_said(terminal: Terminal) -> None:
     assert refused.exit_code == 1
     assert "SENSOS_APPLICATION_SECRET, whose checksum is wrong" in refused.stderr
     assert terminal.server.secret[:-1] not in refused.output
+
+
+def test_what_goes_wrong_is_said_once(terminal: Terminal) -> None:
+    """In the command's words, and not by the library's logger as well."""
+    terminal.server.fail_next(Fault(status=404))
+    run = terminal.run_program("from sensos_auth.cli import main\nmain(['token'])")
+    assert (run.returncode, run.stderr.count("\n")) == (1, 1), run.stderr
+    assert "(status 404)" in run.stderr
 
 
 def test_secret_from_a_file(terminal: Terminal, tmp_path: Path) -> None:
@@ -215,7 +277,6 @@ def test_neither_service_nor_database_is_imported(terminal: Terminal) -> None:
         "from sensos_auth.cli import main\n"
         "main(['call', 'GET', '/v1/endpoint'])\n"
     )
-    environment = {"PATH": os.environ["PATH"], "NO_PROXY": "127.0.0.1"} | terminal.environment
-    run = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=False)
+    run = terminal.run_program(program)
     assert run.returncode == 0, run.stderr
     assert json.loads(run.stdout)["applicationId"] == terminal.server.application_id

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import sys
 from contextlib import suppress
 from typing import Any, BinaryIO
 
@@ -11,6 +12,7 @@ import click
 from sensos_auth.cli.parameters import example, json_option
 from sensos_auth.cli.token import cache_option, obtain_token, place_of
 from sensos_auth.client import Client, TokenSource
+from sensos_auth.client.api_client import checked_path
 from sensos_auth.model.errors import InvalidInput
 
 _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
@@ -39,19 +41,23 @@ def call(
     It is indented for people, and on one line with --json. The token is had as `token` has it. An answer that is an
     error is printed in the API's own words, and the exit status is 1.
     """
+    checked_path(path)
     query = _query(params)
     body = None if data is None else _body(data)
     source = TokenSource.from_env(os.environ)
     held = source.shared.held = obtain_token(os.environ, use_cache=not no_cache)
-    with Client(source) as client:
-        document = client.request(method, path, params=query, json=body)
-    if source.shared.held is not held and not no_cache:  # the API had refused the one that was kept
-        with suppress(OSError):
-            place_of(os.environ, source).save(source.shared.held)
+    try:
+        with Client(source) as client:
+            document = client.request(method, path, params=query, json=body)
+    finally:
+        if source.shared.held is not held and not no_cache:  # the API had refused the one that was kept
+            with suppress(OSError):
+                place_of(os.environ, source).save(source.shared.held)
     if document is not None and as_json:
         click.echo(json.dumps(document))
     elif document is not None:
-        shown = json.dumps(document, indent=2, ensure_ascii=False)
+        is_unicode = getattr(sys.stdout, "encoding", "utf-8").lower().startswith("utf")
+        shown = json.dumps(document, indent=2, ensure_ascii=not is_unicode)
         click.echo(_UNPRINTABLE.sub(lambda match: f"\\u{ord(match[0]):04x}", shown))
 
 
@@ -59,8 +65,8 @@ def _query(params: tuple[str, ...]) -> dict[str, str]:
     query: dict[str, str] = {}
     for text in params:
         name, separator, value = text.partition("=")
-        if not name or not separator:
-            raise InvalidInput("--param is written NAME=VALUE")
+        if not name or not separator or not _is_text(text):
+            raise InvalidInput("--param is written NAME=VALUE, in UTF-8")
         if name in query:
             raise InvalidInput("--param takes each name once")
         query[name] = value
@@ -69,6 +75,12 @@ def _query(params: tuple[str, ...]) -> dict[str, str]:
 
 def _body(data: BinaryIO) -> Any:  # noqa: ANN401 - any JSON document
     try:
-        return json.load(data)
+        document = json.load(data)
+        json.dumps(document, allow_nan=False, ensure_ascii=False).encode()  # without what json reads and JSON has not
     except (ValueError, RecursionError):
         raise InvalidInput("--data is not a JSON document") from None
+    return document
+
+
+def _is_text(argument: str) -> bool:
+    return not any("\ud800" <= character <= "\udfff" for character in argument)

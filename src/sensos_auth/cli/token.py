@@ -1,5 +1,7 @@
 """``sensos-auth token``: a valid access token for scripts, from the credentials in the environment."""
 
+import errno
+import logging
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,6 +19,9 @@ from sensos_auth.model.errors import InvalidInput
 
 _PATIENCE = 30.0
 _PATIENCE_WITH_TOKEN = 5.0  # seconds, while the one that is kept still serves
+
+# The command says in its own words what went wrong: without this, logging would say it on stderr as well.
+logging.getLogger("sensos_auth.client").addHandler(logging.NullHandler())
 
 cache_option = click.option("--no-cache", is_flag=True, help="Get a fresh token, and keep it nowhere.")
 
@@ -49,17 +54,20 @@ def token(*, no_cache: bool, header: bool, as_json: bool) -> None:
 def obtain_token(environment: Mapping[str, str], *, use_cache: bool) -> HeldToken:
     """Return a token for the application of the environment: the one that is kept, or a new one.
 
-    One process at a time gets a new one, the others wait for it. Raises what :meth:`TokenSource.token` does.
+    One process at a time gets a new one. The others wait for it, unless they have one that is merely stale. Raises what
+    :meth:`TokenSource.token` does.
     """
     source = TokenSource.from_env(environment, patience=_PATIENCE)
     if not use_cache:
         return source.shared.get()
-    kept = place_of(environment, source)
-    held = kept.load()
-    if held is not None and _is_fresh(held):
-        return held
     try:
-        with kept.locked(_PATIENCE):
+        kept = place_of(environment, source)
+        held = kept.load()
+        if held is not None and _is_fresh(held):
+            return held
+        with kept.locked(_wait_for_others(held)) as is_alone:
+            if held is not None and not is_alone and _is_stale(held):
+                return held
             return _renew(environment, kept)
     except OSError as error:
         _say_that_it_is_not_kept(error)
@@ -67,10 +75,20 @@ def obtain_token(environment: Mapping[str, str], *, use_cache: bool) -> HeldToke
 
 
 def place_of(environment: Mapping[str, str], source: TokenSource) -> KeptToken:
-    """Return where the token of these credentials is kept; raises ConfigurationError."""
+    """Return where the token of these credentials is kept; raises ConfigurationError, and OSError for nowhere."""
     credentials = Credentials.from_env(environment)
     identity = (source.base_url, credentials.tenant_id, credentials.application_id, credentials.current_secret())
-    return KeptToken(Path(platformdirs.user_cache_path("sensos-auth")), identity)
+    return KeptToken(_cache_folder(), identity)
+
+
+def _cache_folder() -> Path:
+    try:
+        folder = platformdirs.user_cache_path("sensos-auth")
+    except RuntimeError:  # a user without HOME whom the machine does not know, as in a container
+        folder = Path()
+    if not folder.is_absolute():
+        raise OSError(errno.ENOENT, "there is no home folder; XDG_CACHE_HOME can name another place")
+    return folder
 
 
 def _renew(environment: Mapping[str, str], kept: KeptToken) -> HeldToken:
@@ -94,6 +112,16 @@ def _renew(environment: Mapping[str, str], kept: KeptToken) -> HeldToken:
 
 def _say_that_it_is_not_kept(error: OSError) -> None:
     click.echo(f"The token is not kept for the next time: {error.strerror}.", err=True)
+
+
+def _wait_for_others(held: HeldToken | None) -> float:
+    if held is None:
+        return _PATIENCE
+    return 0.0 if _is_stale(held) else _PATIENCE_WITH_TOKEN
+
+
+def _is_stale(held: HeldToken) -> bool:
+    return held.state(seconds_since_boot()) is TokenState.STALE
 
 
 def _is_fresh(held: HeldToken) -> bool:

@@ -70,10 +70,11 @@ class _Calls:
 class Client(_Calls):
     """Calls the API: ``with Client.from_env() as client: client.get("/v1/endpoint")``. Threads may share it.
 
-    So may forked processes, each with connections of its own. Every method returns the JSON document of the answer, or None where there is none. Raises ApiError with the API's
-    own words, ApiUnavailable, and what :meth:`TokenSource.token` does. ``timeout`` is in seconds, for each of
-    connecting, sending and receiving. GET, PUT and DELETE are repeated after passing failures, at most five times and
-    not after ``patience`` seconds; POST and PATCH never.
+    So may forked processes, each with connections of its own. Every method returns the JSON document of the answer, or
+    None where there is none. Raises ApiError with the API's own words, ApiUnavailable, and what
+    :meth:`TokenSource.token` does. ``timeout`` is in seconds, for each of connecting, sending and receiving. GET, PUT
+    and DELETE are repeated after passing failures, at most five times and not after ``patience`` seconds; POST and
+    PATCH never.
     """
 
     def __init__(

@@ -38,18 +38,18 @@ class KeptToken:
         self._lock_file = folder / f"{name}.lock"
 
     @contextmanager
-    def locked(self, seconds: float) -> Iterator[None]:
+    def locked(self, seconds: float) -> Iterator[bool]:
         """Let one process at a time into the block; after so many seconds of waiting, let this one in anyway.
 
-        Raises OSError when nothing can be kept here.
+        Tells the block whether it is alone. Raises OSError when nothing can be kept here.
         """
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         descriptor = os.open(self._lock_file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         try:
             give_up_at = time.monotonic() + seconds
-            while not _try_lock(descriptor) and time.monotonic() < give_up_at:
+            while not (is_alone := _try_lock(descriptor)) and time.monotonic() < give_up_at:
                 time.sleep(0.02)
-            yield
+            yield is_alone
         finally:
             os.close(descriptor)
 
@@ -71,9 +71,13 @@ class KeptToken:
         draft = self._file.with_suffix(f".{os.getpid()}")
         draft.unlink(missing_ok=True)
         descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(_written(held))
-        draft.replace(self._file)
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(_written(held))
+            draft.replace(self._file)
+        except OSError:
+            draft.unlink(missing_ok=True)
+            raise
 
 
 def _written(held: HeldToken) -> bytes:
@@ -115,6 +119,8 @@ def _boot_id() -> str:
 def _try_lock(descriptor: int) -> bool:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
+    except BlockingIOError:
         return False
+    except OSError:  # a file system without locks: rather one request too many than a long wait for nobody
+        return True
     return True
