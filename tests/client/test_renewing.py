@@ -286,9 +286,41 @@ def test_retry_after_beyond_the_patience_is_said_at_once() -> None:
         with pytest.raises(TokenServiceUnavailable, match=r"asked to wait 1[12]\d s more"):
             source.token()
     assert len(world.asked_at) == 1
+    assert world.slept == []
     world.now += 120
     world.recover()
     assert source.token() == "token-2"
+
+
+def test_a_caller_who_joins_too_early_a_renewal_waits_for_its_time() -> None:
+    """It came in the instant in which a renewal that nobody waited for found that it is too early."""
+    world = World(lifetime=100)
+    source = world.source()
+    source.token()
+    world.now = source.shared.held.stale_at
+    world.fail(503, retry_after="28")
+    source.token()
+    world.now = source.shared.held.expires_at - 1
+    world.recover()
+    flights: list[Callable[[], None]] = []
+    object.__setattr__(source.shared._surroundings, "start", flights.append)
+    assert source.shared._force(source.shared.held) is not None  # the API refused it
+    waiting: list[Waiting] = []
+
+    def joins() -> float:
+        if not waiting:
+            world.now = source.shared.held.expires_at
+            step = source.shared._look()
+            assert isinstance(step, Waiting)
+            waiting.append(step)
+        return 0.0
+
+    object.__setattr__(source.shared._surroundings, "random", joins)
+    flights[0]()
+    outcome = waiting[0].flight.outcome.result(0)
+    assert isinstance(outcome, HeldToken)
+    assert outcome.token == "token-3"
+    assert world.asked_at[-1] == 1075 + 28
 
 
 def test_retry_after_as_a_date_and_a_huge_one() -> None:

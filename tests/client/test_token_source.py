@@ -233,6 +233,9 @@ def test_logging_that_breaks_leaves_nobody_waiting(server: TokenServer) -> None:
         server.fail_next(Fault(status=401))
         with pytest.raises(CredentialsRefused):
             source.token()
+        for thread in threading.enumerate():
+            if thread.name == "sensos-auth-token":
+                thread.join()  # it logs, and ends, after it told its callers
     finally:
         logger.removeFilter(broken)
 

@@ -15,6 +15,7 @@ for a future. Rules, beside those of :mod:`~sensos_auth.client.held_token`:
 import logging
 import os
 import weakref
+from itertools import count
 from threading import Lock
 
 from sensos_auth.client.backoff import backoff
@@ -179,23 +180,18 @@ class SharedToken:
             raise
 
     def _repeat_attempts(self, flight: Flight) -> None:
-        attempts = 0
-        while True:
-            pause = self._pace.not_before - self.clock()
-            if pause > 0 and flight.is_awaited and self.clock() + pause < flight.give_up_at - self._shortest:
-                self._surroundings.sleep(pause)
-            elif pause > 0:
-                self._land(flight, Failed("it is too early to ask again"))
-                return
-            attempts += 1
-            outcome = self._attempt(flight, min(_ATTEMPT, max(flight.give_up_at - self.clock(), self._shortest)))
+        for attempts in count(1):
+            outcome = self._attempt(flight)
             pause = backoff(attempts, _LONGEST_PAUSE, self._surroundings.random())
             if self._land(flight, outcome, next_in=pause):
                 return
-            self._surroundings.sleep(pause)
+            self._surroundings.sleep(max(pause, self._pace.not_before - self.clock()))
 
     def _land(self, flight: Flight, outcome: Outcome, *, next_in: float | None = None) -> bool:
-        """End the flight, and tell so; but not if somebody waits for the next attempt, in ``next_in`` seconds."""
+        """End the flight, and tell so; but not if somebody waits for the next attempt, in ``next_in`` seconds or later.
+
+        Returns whether it has ended.
+        """
         now = self.clock()
         with self._lock:
             if isinstance(outcome, HeldToken):
@@ -206,9 +202,10 @@ class SharedToken:
             else:
                 self._pace.failed(outcome, now)
                 # Decided behind the lock: whoever joins later finds a flight that goes on, or none.
-                may_go_on = next_in is not None and now + next_in < flight.give_up_at - self._shortest
-                if may_go_on and flight.is_awaited and not outcome.is_final:
-                    return False
+                if next_in is not None and flight.is_awaited and not outcome.is_final:
+                    next_at = max(now + next_in, self._pace.not_before)
+                    if next_at < flight.give_up_at - self._shortest:
+                        return False
             if self._flight is flight:
                 self._flight = None
         flight.outcome.set_result(outcome)  # first: logging is the application's, and may do anything
@@ -217,8 +214,11 @@ class SharedToken:
             _logger.warning("no access token from %s: %s", self._base_url, what)
         return True
 
-    def _attempt(self, flight: Flight, seconds: float) -> Outcome:
-        match self._attempts.attempt(seconds):
+    def _attempt(self, flight: Flight) -> Outcome:
+        now = self.clock()
+        if now < self._pace.not_before:
+            return Failed("it is too early to ask again")
+        match self._attempts.attempt(min(_ATTEMPT, max(flight.give_up_at - now, self._shortest))):
             case Failed() as failed:
                 return failed
             case Received(issued, asked_at, answered_at):
