@@ -22,8 +22,8 @@ from tests.server.contract import JSON_TYPE, ask, token_body
 from tests.server.raw_http import RawAnswer, request_bytes
 
 METHODS = {"get", "put", "post", "delete", "options", "head", "patch", "trace"}
-# What takes a broken registry is shown elsewhere: test_failures.
-SHOWN_ELSEWHERE = {"503"}
+# What takes limits or a broken registry is shown elsewhere: test_limits, test_failures.
+SHOWN_ELSEWHERE = {"429", "503"}
 
 
 @pytest.fixture(scope="module")
