@@ -66,7 +66,8 @@ def test_a_sound_configuration_is_all_ok(command_line: CommandLine) -> None:
 def test_every_subject_is_looked_at(command_line: CommandLine) -> None:
     """What an operator can get wrong has its line."""
     assert set(findings(command_line)) == {
-        *("engine", "issuer", "audience", "lifetime", "algorithm", "webhook", "database", "folder", "file", "space"),
+        *("engine", "issuer", "audience", "lifetime", "algorithm", "webhook", "usage", "limits"),
+        *("database", "folder", "file", "space"),
         *("integrity", "schema", "clock", "issuing", "master key", "signing key", "rotation"),
     }
 
@@ -129,6 +130,10 @@ def test_it_looks_while_another_program_writes(command_line: CommandLine) -> Non
         ("SENSOS_AUTH_TOKEN_LIFETIME", "10h", "lifetime"),
         ("SENSOS_AUTH_TOKEN_LIFETIME", "86401", "lifetime"),
         ("SENSOS_AUTH_SIGNING_ALGORITHM", "HS256", "algorithm"),
+        ("SENSOS_AUTH_USAGE", "", "usage"),
+        ("SENSOS_AUTH_APPLICATION_LIMIT", "20", "limits"),
+        ("SENSOS_AUTH_ADDRESS_LIMIT", "", "limits"),
+        ("SENSOS_AUTH_TRUSTED_PROXIES", "proxy.example.com", "limits"),
         ("SENSOS_AUTH_DATABASE_URL", "", "database"),
         ("SENSOS_AUTH_DATABASE_URL", "mysql://localhost/x", "database"),
         ("SENSOS_AUTH_MASTER_KEY", "confidential but wrong", "master key"),

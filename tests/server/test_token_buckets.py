@@ -95,6 +95,7 @@ def test_p08_memory_is_bounded_and_who_took_longest_ago_is_forgotten() -> None:
 def test_how_limits_are_written(written: str, limit: Limit | None) -> None:
     """A number in a period, and a burst."""
     assert limit_of("X", written) == limit
+    assert limit is None or limit_of("X", str(limit)) == limit
 
 
 def test_refill_time_is_rounded_up() -> None:

@@ -31,6 +31,10 @@ class Limit:
         """Return in how many seconds an empty bucket is full, rounded up."""
         return -(-self.burst * self.seconds // self.count)
 
+    def __str__(self) -> str:
+        (period,) = (name for name, seconds in _PERIODS.items() if seconds == self.seconds)
+        return f"{self.count}/{period} burst {self.burst}"
+
 
 def limit_of(name: str, written: str) -> Limit | None:
     """Return the limit that the setting ``name`` has: ``20/s``, ``600/m burst 50``; None for ``off``.

@@ -12,9 +12,12 @@ from sensos_auth.issuing.issuer import TokenSettings
 from sensos_auth.model.errors import ConfigurationError
 from sensos_auth.model.loopback import is_loopback
 from sensos_auth.registry.sqlite import check_engine
+from sensos_auth.server.limits import limit_settings
+from sensos_auth.server.usage_writer import usage_is_counted
 from sensos_auth.server.webhook import webhook_settings
 
 _ISSUER, _AUDIENCE, _LIFETIME = "SENSOS_AUTH_ISSUER", "SENSOS_AUTH_AUDIENCE", "SENSOS_AUTH_TOKEN_LIFETIME"
+_LIMITS = ("SENSOS_AUTH_APPLICATION_LIMIT", "SENSOS_AUTH_ADDRESS_LIMIT", "SENSOS_AUTH_TRUSTED_PROXIES")
 _VARIABLES = (
     _ISSUER,
     _AUDIENCE,
@@ -26,6 +29,8 @@ _VARIABLES = (
     "SENSOS_AUTH_SIGNING_ALGORITHM",
     "SENSOS_AUTH_WEBHOOK_URL",
     "SENSOS_AUTH_WEBHOOK_SECRET",
+    "SENSOS_AUTH_USAGE",
+    *_LIMITS,
 )
 
 
@@ -38,6 +43,8 @@ def check_settings(environment: Mapping[str, str]) -> Iterator[Finding]:
     yield _lifetime(environment)
     yield _algorithm(environment)
     yield _webhook(environment)
+    yield _usage(environment)
+    yield from _limits(environment)
 
 
 def _engine(version: str) -> Finding:
@@ -98,6 +105,32 @@ def _webhook(environment: Mapping[str, str]) -> Finding:
         return wrong("webhook", error)
     # Not the URL: receivers know each other by a secret in it.
     return ok("webhook", "none" if settings is None else "told of secrets that end soon")
+
+
+def _usage(environment: Mapping[str, str]) -> Finding:
+    try:
+        is_counted = usage_is_counted(environment)
+    except ConfigurationError as error:
+        return wrong("usage", error)
+    return ok("usage", f"usage and last use of secrets are {'counted' if is_counted else 'not counted'}")
+
+
+def _limits(environment: Mapping[str, str]) -> Iterator[Finding]:
+    mistakes = []
+    for name in _LIMITS:  # alone, so that each mistake is found and not only the first
+        try:
+            limit_settings({name: environment[name]} if name in environment else {})
+        except ConfigurationError as error:
+            mistakes.append(wrong("limits", error))
+    if mistakes:
+        yield from mistakes
+        return
+    limits = limit_settings(environment)
+    yield ok(
+        "limits",
+        f"for each worker: refusals to an address {limits.address or 'off'}, "
+        f"tokens to an application {limits.application or 'off'}",
+    )
 
 
 def _settings_of(environment: Mapping[str, str], name: str) -> TokenSettings:
