@@ -382,7 +382,28 @@ def test_a_new_secret_is_tried_although_the_old_one_was_refused() -> None:
     with pytest.raises(CredentialsRefused):
         source.token()
     current[0] = "new"
+    world.now += 1
     assert source.token() == "token-2"
+
+
+def test_many_callers_with_a_refused_secret_cost_the_vault_little(caplog: pytest.LogCaptureFixture) -> None:
+    """They are told the same for a second, so a busy application asks its vault, and writes its log, once a second."""
+    looks: list[float] = []
+    world = World()
+    world.fail(401)
+
+    def vault() -> str:
+        looks.append(world.now)
+        return SECRET
+
+    source = world.source(Credentials("ten_a", "app_a", vault))
+    for _ in range(1000):
+        with pytest.raises(CredentialsRefused, match="look at the application secret"):
+            source.token()
+        world.now += 0.01
+    assert len(looks) <= 2 + 10
+    assert len(caplog.records) <= 10
+    assert len(world.asked_at) == 1
 
 
 def test_a_vault_that_fails_is_an_outage() -> None:

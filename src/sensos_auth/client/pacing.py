@@ -11,6 +11,7 @@ from sensos_auth.client.token_attempts import REFUSAL_HOLDS
 _LONGEST_BACKGROUND_PAUSE = 60.0
 _FORCED_AT_ONCE = 5  # renewals because the API refused a token: so many at once,
 _FORCED_EVERY = 30.0  # and one more in so many seconds
+_TOLD_AGAIN = 1.0  # seconds
 _NEVER = float("-inf")
 
 
@@ -25,6 +26,8 @@ class Pace:
         self._surroundings = surroundings
         self._failures = 0
         self._failing_since = 0.0
+        self._told: Failed | None = None
+        self._told_until = _NEVER
         self._forced = float(_FORCED_AT_ONCE)
         self._forced_counted_at = surroundings.clock()
 
@@ -40,7 +43,7 @@ class Pace:
     def succeeded(self) -> None:
         """Note an attempt that brought a token."""
         self._failures = 0
-        self.retry_at = self.not_before = _NEVER
+        self.retry_at = self.not_before = self._told_until = _NEVER
 
     def failed(self, failed: Failed, now: float) -> None:
         """Note one that did not."""
@@ -53,6 +56,15 @@ class Pace:
             self.not_before = now + asked * (1 + 0.1 * random())  # not sooner, and not everybody at once
         pause = REFUSAL_HOLDS if failed.is_final else backoff(self._failures, _LONGEST_BACKGROUND_PAUSE, random())
         self.retry_at = max(now + pause, self.not_before)
+        is_known = failed.is_final or self.not_before > now
+        self._told, self._told_until = failed, now + _TOLD_AGAIN if is_known else _NEVER
+
+    def told_again(self, now: float) -> Failed | None:
+        """Return what a caller is told without an attempt: what the last one was, when asking now can't change it.
+
+        For a second, so that not each of a thousand callers costs a thread, a look into the vault and a log line.
+        """
+        return self._told if now < self._told_until else None
 
     def may_force(self, now: float) -> bool:
         """Tell whether a token may be renewed because the API refused it, and count it.

@@ -94,8 +94,11 @@ class SharedToken:
             if state is TokenState.FRESH:
                 return held
             meanwhile = held if held.is_usable(now) else None
-            if meanwhile is not None and self._flight_at(now) is None and now < self._pace.retry_at:
-                return meanwhile
+            if self._flight_at(now) is None:
+                if meanwhile is not None and now < self._pace.retry_at:
+                    return meanwhile
+                if meanwhile is None and (failed := self._pace.told_again(now)):
+                    raise self._error(failed)
             is_failing = self._pace.is_failing
             flight, is_new = self._join(is_awaited=meanwhile is None, in_time=state is TokenState.STALE, now=now)
         if is_new:
