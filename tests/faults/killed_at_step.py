@@ -35,7 +35,7 @@ def _back_up_first(folder: Path) -> None:
 
 
 def _restore(folder: Path) -> None:
-    evidence = Evidence(list(read_export(folder / JOURNAL)))
+    evidence = Evidence([read_export(folder / JOURNAL)])
     restore(folder / BACKUP, folder / REGISTRY, evidence, replace=True, check=lambda _: None)
 
 

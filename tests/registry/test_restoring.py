@@ -133,7 +133,7 @@ def test_z27_with_a_journal_everything_that_was_taken_away_stays_away(restoring:
         enable_application(change, applications[5])
     restoring.clock.advance(10)
 
-    restored, registry = restoring.restore(Evidence(restoring.journal()))
+    restored, registry = restoring.restore(Evidence([restoring.journal()]))
 
     assert (restored.is_locked, restored.tampered, restored.kept) == (False, 0, None)
     with closing(registry), registry.view() as view:
@@ -169,7 +169,7 @@ def test_what_was_made_after_the_backup_is_lost_and_its_tokens_are_void(restorin
         secret = create_secret(change, application_id=application.application_id)
     with restoring.change() as change:
         revoke_secret(change, secret.kept.secret_id, with_tokens=True)
-    restored, registry = restoring.restore(Evidence(restoring.journal()))
+    restored, registry = restoring.restore(Evidence([restoring.journal()]))
     with closing(registry), registry.view() as view:
         assert restored.lost == 3
         assert find_revocation(view, RevocationKind.TENANT, tenant.tenant_id) is not None
@@ -197,7 +197,7 @@ def test_z27_a_key_that_was_retired_never_signs_again(restoring: Restoring, how:
     else:
         revoke(restoring.registry, _MASTER_KEY, "ES256", new, actor="test:me")
     restoring.clock.advance(5)
-    _, registry = restoring.restore(Evidence(restoring.journal()))
+    _, registry = restoring.restore(Evidence([restoring.journal()]))
     with closing(registry):
         keep_keys_current(registry, _MASTER_KEY, "ES256")
         expected = {
@@ -224,7 +224,7 @@ def test_the_trail_goes_on_as_the_journal_says(restoring: Restoring) -> None:
     with restoring.registry.view() as view:
         before, head = list_events(view), audit_head(view)
     assert head is not None
-    restored, registry = restoring.restore(Evidence(restoring.journal()))
+    restored, registry = restoring.restore(Evidence([restoring.journal()]))
     with closing(registry), registry.view() as view:
         assert list_events(view)[: len(before)] == before
         assert holds_head(view, head) is not None
@@ -258,7 +258,7 @@ def test_without_evidence_issuing_is_locked_until_somebody_confirms_the_window(r
 def test_a_journal_that_ends_with_the_backup_tells_nothing(restoring: Restoring) -> None:
     """It may have been cut off there: issuing is locked."""
     restoring.back_up()
-    restored, registry = restoring.restore(Evidence(restoring.journal()))
+    restored, registry = restoring.restore(Evidence([restoring.journal()]))
     registry.close()
     assert restored.is_locked
 
@@ -271,12 +271,12 @@ def test_a_journal_that_does_not_go_on_where_the_backup_ended_is_refused(restori
             create_tenant(change, name=name)
     journal = restoring.journal()
     forged = [*journal[:-1], ExportedEvent(journal[-1].event._replace(actor="x"), journal[-1].hash)]
-    other = [ExportedEvent(journal[0].event._replace(actor="x"), bytes(32))]
-    for bad in (journal[:-2] + journal[-1:], forged, other, journal[2:]):
+    other = [ExportedEvent(journal[-1].event._replace(actor="x"), bytes(32))]
+    for bad in (journal[:-2] + journal[-1:], forged, other, journal[2:], journal + other):
         with pytest.raises(InvalidInput, match="journal"):
-            restoring.restore(Evidence(bad))
+            restoring.restore(Evidence([bad]))
     assert not list(restoring.folder.glob("new*"))
-    restored, registry = restoring.restore(Evidence(journal[1:]))
+    restored, registry = restoring.restore(Evidence([journal[1:3], journal[:1], journal[2:]]))
     registry.close()
     assert restored.replayed == 3
 
@@ -314,6 +314,35 @@ def test_z27_what_a_verifier_kept_is_taken_away_and_written_back(restoring: Rest
         assert registry_version(view) > feed.version
 
 
+def test_a_second_restore_knows_what_the_first_one_voided_and_locked(restoring: Restoring) -> None:
+    """From a backup of before both, with the journal of a registry that was restored and never unlocked."""
+    with restoring.change() as change:
+        tenant = create_tenant(change, name="a")
+        application = create_application(change, tenant_id=tenant.tenant_id, name="a")
+    restoring.back_up()
+    with restoring.change() as change:
+        secret = create_secret(change, application_id=application.application_id).kept
+    with restoring.change() as change:
+        revoke_secret(change, secret.secret_id, with_tokens=True)
+        disable_tenant(change, tenant.tenant_id)
+    with restoring.change() as change:
+        enable_tenant(change, tenant.tenant_id)
+    with restoring.registry.view() as view:
+        feed = revocation_page(view, _ISSUER, 0)
+    journal = restoring.journal()
+    _, first = restoring.restore(Evidence([journal[:-1]], feed))
+    with first.view() as view:
+        assert issuing_locked_at(view) is not None
+        both = [parse_line(export_line(event), "here") for event in list_events(view)]
+    first.close()
+    restored, second = restoring.restore(Evidence([both]))
+    with closing(second), second.view() as view:
+        assert restored.is_locked
+        assert find_revocation(view, RevocationKind.CREDENTIAL, secret.secret_id) is not None
+        assert get_tenant(view, tenant.tenant_id).disabled_at is not None
+        assert verify_trail(view).findings == []
+
+
 def test_a_feed_that_is_ahead_of_the_journal_locks_issuing(restoring: Restoring) -> None:
     """Then the journal misses something."""
     restoring.back_up()
@@ -327,7 +356,7 @@ def test_a_feed_that_is_ahead_of_the_journal_locks_issuing(restoring: Restoring)
     with restoring.registry.view() as view:
         ahead = revocation_page(view, _ISSUER, 0)
     for feed, is_locked in ((level, False), (ahead, True)):
-        restored, registry = restoring.restore(Evidence(journal, feed))
+        restored, registry = restoring.restore(Evidence([journal], feed))
         registry.close()
         assert restored.is_locked is is_locked
 
@@ -347,7 +376,7 @@ def test_the_clock_goes_on_above_every_version_also_when_the_time_is_behind(rest
     restoring.clock.advance(-30 * 86_400)
     for evidence, above in (
         (Evidence(), 0),
-        (Evidence(journal), journal[-1].event.version),
+        (Evidence([journal]), journal[-1].event.version),
         (Evidence(feed=feed), feed.version),
     ):
         restored, registry = restoring.restore(evidence)

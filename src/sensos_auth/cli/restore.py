@@ -13,7 +13,7 @@ from sensos_auth.issuing.configuration import obtain_master_key, token_settings
 from sensos_auth.model.errors import InvalidInput
 from sensos_auth.model.revocation_page import RevocationPage
 from sensos_auth.registry import Registry, restoring
-from sensos_auth.registry.audit_export import merge_exports, read_export
+from sensos_auth.registry.audit_export import read_export
 from sensos_auth.registry.location import database_url
 from sensos_auth.registry.opening import sqlite_file
 from sensos_auth.registry.restoring import Evidence, Restored
@@ -57,7 +57,7 @@ def restore(*, file: Path, journals: tuple[Path, ...], feed: Path | None, force:
     if url.startswith(("postgresql://", "postgres://")):
         raise Refused(_ON_POSTGRESQL)
     evidence = Evidence(
-        journal=merge_exports(read_export(path) for path in journals), feed=None if feed is None else _kept_feed(feed)
+        journals=[read_export(path) for path in journals], feed=None if feed is None else _kept_feed(feed)
     )
     restored = restoring.restore(file, sqlite_file(url), evidence, replace=force, check=_check_master_key)
     print_thing(_members(restored), as_json=as_json)

@@ -5,10 +5,10 @@ hexadecimal, ``null`` for an event from before there was a chain.
 """
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import msgspec
 
@@ -26,9 +26,12 @@ class ExportedEvent(NamedTuple):
     hash: bytes | None
 
 
+_Counted = Annotated[int, msgspec.Meta(ge=0, lt=1 << 62)]
+
+
 class _Line(msgspec.Struct, frozen=True, rename="camel"):
-    version: int
-    position: int
+    version: _Counted
+    position: _Counted
     at: str
     actor: str
     action: str
@@ -93,15 +96,3 @@ def parse_line(line: bytes, where: str) -> ExportedEvent:
     details = json.dumps(read.details)
     event = StoredEvent(read.version, read.position, at, read.actor, read.action, read.tenant_id, read.subject, details)
     return ExportedEvent(event, digest)
-
-
-def merge_exports(exports: Iterable[Iterable[ExportedEvent]]) -> list[ExportedEvent]:
-    """Return the events of several exports in one order, each once."""
-    merged: dict[tuple[int, int], ExportedEvent] = {}
-    for exported in (event for export in exports for event in export):
-        place = exported.event.version, exported.event.position
-        if merged.setdefault(place, exported) != exported:
-            raise InvalidInput(
-                f"the exports tell two different events {place[0]}/{place[1]}: they are of two registries"
-            )
-    return [merged[place] for place in sorted(merged)]

@@ -7,6 +7,7 @@ from sensos_auth.registry.audit import AuditFilter, events_page
 from sensos_auth.registry.transactions import Change, View
 
 RESTORED = "registry.restored"
+UNLOCKED = "issuing.unlocked"
 
 
 class UnknownWindow(NamedTuple):
@@ -44,7 +45,7 @@ def unlock_issuing(change: Change) -> UnknownWindow:
     if window is None:
         raise Conflict("issuing is not locked")
     _set(change, None)
-    change.record("issuing.unlocked", "issuing", window_since=window.since, window_until=window.until)
+    change.record(UNLOCKED, "issuing", window_since=window.since, window_until=window.until)
     return window
 
 

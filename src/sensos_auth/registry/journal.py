@@ -1,7 +1,7 @@
 """The audit export as a journal: does it go on where a backup ended, and what happened since."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from sensos_auth.model.errors import InvalidInput
 from sensos_auth.registry.audit import AuditEvent
@@ -10,19 +10,20 @@ from sensos_auth.registry.audit_export import ExportedEvent
 from sensos_auth.registry.backup import Manifest
 
 
-def events_since(manifest: Manifest, journal: Sequence[ExportedEvent]) -> list[ExportedEvent]:
-    """Return the events after the backup. Raises InvalidInput unless they follow it without a gap.
+def events_since(manifest: Manifest, journals: Iterable[Iterable[ExportedEvent]]) -> list[ExportedEvent]:
+    """Return the events after the backup, from several exports that may overlap, in the order of the trail.
 
-    ``journal`` is in the order of the trail. A journal that was cut off at its end can't be told from one in which
-    nothing came after.
+    Raises InvalidInput unless they follow the backup without a gap. A journal that was cut off at its end can't be told
+    from one in which nothing came after.
     """
-    earlier = [each for each in journal if each.event.version <= manifest.version]
-    if earlier and manifest.head is not None and earlier[-1].hash != manifest.head:
-        raise InvalidInput(
-            "the journal tells something else than the backup of the time before it was made: it is of another "
-            "registry, or one of them was tampered with"
-        )
-    later = [each for each in journal if each.event.version > manifest.version]
+    merged: dict[tuple[int, int], ExportedEvent] = {}
+    for exported in (each for journal in journals for each in journal if each.event.version > manifest.version):
+        place = exported.event.version, exported.event.position
+        if merged.setdefault(place, exported) != exported:
+            raise InvalidInput(
+                f"the journals tell two different events {place[0]}/{place[1]}: of which registry are they?"
+            )
+    later = [merged[place] for place in sorted(merged)]
     before = manifest.head
     for event, digest in later:
         if digest is None and before is None:  # from before there was a chain
@@ -30,7 +31,8 @@ def events_since(manifest: Manifest, journal: Sequence[ExportedEvent]) -> list[E
         if chained_hash(before, event) != digest:
             raise InvalidInput(
                 f"the journal does not go on where the backup ended: before the event {event.version}/{event.position} "
-                "one is missing, or was altered. Give every export from before the backup on, or restore without"
+                "one is missing, or was altered, or it is of another registry. Give every export from before the "
+                "backup on, or restore without"
             )
         before = digest
     return later

@@ -39,16 +39,18 @@ _ROUNDED_TO = 60
 
 @dataclass(slots=True)
 class _Story:
-    """What happened to one subject: the first event of each action, and the last."""
+    """What happened to one subject, in its order; and the first and the last event of each action."""
 
     first: dict[str, AuditEvent] = field(default_factory=dict)
     last: dict[str, AuditEvent] = field(default_factory=dict)
     order: list[str] = field(default_factory=list)
+    events: list[AuditEvent] = field(default_factory=list)
 
     def add(self, action: str, event: AuditEvent) -> None:
         self.first.setdefault(action, event)
         self.last[action] = event
         self.order.append(action)
+        self.events.append(event)
 
     def ends_with(self, action: str, other: str) -> bool:
         """Tell whether of the two actions this one was the later."""
@@ -105,7 +107,7 @@ def _replay_tenant(change: Change, tenant_id: str, story: _Story) -> None:
         return
     if story.ends_with("disabled", "enabled"):
         disable_tenant(change, tenant_id)
-    elif "disabled" in story.last:
+    elif "disabled" in story.last or "tokens_voided" in story.last:
         void_tokens(change, RevocationKind.TENANT, tenant_id)
         change.record("tenant.tokens_voided", tenant_id, tenant_id=tenant_id, tokens="void")
     lifetime = _shorter(tenant.lifetime, story)
@@ -143,16 +145,17 @@ def _narrow(change: Change, application: Application, story: _Story) -> None:
 
 def _replay_secret(change: Change, secret_id: str, story: _Story) -> None:
     revoked = story.last.get("revoked")
-    with_tokens = revoked is not None and revoked.details.get("tokens") == "void"
+    # Each time that it was revoked, and by an earlier restore from which it was lost.
+    voided = next((each for each in story.events if each.details.get("tokens") == "void"), None)
     try:
         secret = get_secret(change, secret_id)
     except NotFound:
-        if with_tokens and revoked is not None:
+        if voided is not None:
             void_tokens(change, RevocationKind.CREDENTIAL, secret_id)
-            change.record("secret.tokens_voided", secret_id, tenant_id=revoked.tenant_id, tokens="void")
+            change.record("secret.tokens_voided", secret_id, tenant_id=voided.tenant_id, tokens="void")
         return
     if revoked is not None:
-        revoke_secret(change, secret_id, with_tokens=with_tokens)
+        revoke_secret(change, secret_id, with_tokens=voided is not None)
         return
     last = next((story.last[each] for each in reversed(story.order) if each in {"changed", "rotated"}), None)
     if last is None or secret.state(change.now) != "active":

@@ -2,7 +2,7 @@
 
 import dataclasses
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +15,7 @@ from sensos_auth.registry.audit_export import ExportedEvent
 from sensos_auth.registry.audit_verification import verify_trail
 from sensos_auth.registry.backup import Manifest, partial_file, read_manifest
 from sensos_auth.registry.feed_evidence import apply_feed
-from sensos_auth.registry.issuing_lock import RESTORED, issuing_locked_at, lock_issuing
+from sensos_auth.registry.issuing_lock import RESTORED, UNLOCKED, issuing_locked_at, lock_issuing
 from sensos_auth.registry.journal import as_audit_events, events_since
 from sensos_auth.registry.migrating import migrate
 from sensos_auth.registry.replacing import reserved_place
@@ -31,9 +31,9 @@ _AHEAD_AT_MOST = 10 * 365 * 86_400_000
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What tells of the time after the backup: an audit export in its order, and what a verifier kept of the feed."""
+    """What tells of the time after the backup: audit exports, each in its order, and the feed that a verifier kept."""
 
-    journal: Sequence[ExportedEvent] = ()
+    journals: Sequence[Iterable[ExportedEvent]] = ()
     feed: RevocationPage | None = None
 
 
@@ -77,7 +77,7 @@ def restore(
     """
     check_engine(apsw.sqlite_lib_version())
     manifest = checked_backup(backup)
-    since = events_since(manifest, evidence.journal)
+    since = events_since(manifest, evidence.journals)
     newest = max([manifest.version, *(each.event.version for each in since[-1:])])
     if evidence.feed is not None:
         newest = max(newest, evidence.feed.version)
@@ -147,7 +147,7 @@ def _take_away(
     journal_version = since[-1].event.version if since else 0
     feed_version = 0 if feed is None else feed.version
     # Nothing tells a journal in which nothing happened since from one that ended before.
-    is_locked = not since or feed_version > journal_version
+    is_locked = not since or feed_version > journal_version or _ends_locked(since)
     known_until = since[-1].event.at if since else manifest.made_at
     with registry.change(_ACTOR) as change:
         lost = replay(change, as_audit_events(since))
@@ -167,6 +167,17 @@ def _take_away(
         tampered=tampered,
         kept=None,
     )
+
+
+def _ends_locked(since: Sequence[ExportedEvent]) -> bool:
+    """Tell whether issuing was locked when the journal ended, by a restore that nobody has confirmed."""
+    is_locked = False
+    for event, _ in since:
+        if event.action == RESTORED:
+            is_locked = is_locked or '"issuing": "locked"' in event.details
+        elif event.action == UNLOCKED:
+            is_locked = False
+    return is_locked
 
 
 def _record(
