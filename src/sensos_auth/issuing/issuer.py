@@ -17,12 +17,12 @@ from sensos_auth.registry.credentials import Credential, CredentialReader
 # Looked at when there is no such secret, so that the refusal takes as long as any other.
 _NOBODY = Credential("", "", "", None, None, "", None, None, 0, 0)
 
-# Called for each token before it is minted, with the credential it is for, and when it is issued and expires (UTC
-# seconds). It counts them, and may refuse one: what it raises, issue() raises.
+# Called for each token before it is minted, with the credential it is for, the time now (UTC seconds) and its lifetime
+# in seconds. It counts them, and may refuse one: what it raises, issue() raises.
 Meter = Callable[[Credential, int, int], None]
 
 
-def unmetered(_credential: Credential, _issued_at: int, _expires_at: int) -> None:
+def unmetered(_credential: Credential, _now: int, _lifetime: int) -> None:
     """Let each token pass, and count none."""
 
 
@@ -88,7 +88,7 @@ class Issuer:
             raise AuthenticationFailed
         signer = self._keyring.signer(now, found.signing_keys_version)
         lifetime = min(found.lifetime or self._settings.lifetime, LONGEST_LIFETIME)
-        self._meter(found, now, now + lifetime)
+        self._meter(found, now, lifetime)
         claims = Claims(
             iss=self._settings.issuer,
             sub=found.application_id,

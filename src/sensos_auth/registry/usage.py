@@ -4,9 +4,11 @@ No row for each token, and none for each refusal: the service counts in memory, 
 They may be lost with the machine, and never decide about a request.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal, NamedTuple
+
+import apsw
 
 from sensos_auth.registry.transactions import Registry, View
 from sensos_auth.registry.use_recording import note_recording_of_uses
@@ -18,16 +20,14 @@ _MINUTES: Mapping[Period, int] = {"minute": 1, "hour": 60, "day": 24 * 60}
 _PURGED_AT_ONCE = 10
 
 
-@dataclass(frozen=True, slots=True)
-class SecretUse:
+class SecretUse(NamedTuple):
     """When the secret was last used, and when the last token that was obtained with it expires; UTC seconds."""
 
     last_used_at: int
     tokens_expire_at: int
 
 
-@dataclass(frozen=True, slots=True)
-class MinuteCount:
+class MinuteCount(NamedTuple):
     """What happened in a minute (UTC minutes since the epoch).
 
     Tokens are counted with the secret that they were obtained with, refusals with ``""`` and the application that the
@@ -55,24 +55,25 @@ class Usage:
     refusals: int
 
 
+class _UseRow(NamedTuple):
+    secret_id: str
+    last_used_at: int
+    tokens_expire_at: int
+
+
 def record_counts(view: View, counts: Iterable[MinuteCount]) -> None:
     """Add the counts to those that are there; inside ``registry.observation()``.
 
     Refusals that name an application which was never made are added up under ``""``: nobody fills the disk with names.
+    Counts in the order of time, application and secret are written fastest.
     """
-    rows = [_row(each) if each.secret_id or _was_made(view, each.application_id) else _row(each, "") for each in counts]
-    view.statements.add_usage(view.connection, sorted(rows, key=_place))
+    rows = [each if each.secret_id or _was_made(view, each.application_id) else _of_nobody(each) for each in counts]
+    _write_rows(view, view.statements.add_usage, rows)
 
 
 def record_uses(view: View, uses: Mapping[str, SecretUse]) -> None:
     """Keep the last use of each secret ID, unless a later one is there; inside ``registry.observation()``."""
-    view.statements.write_secret_use(
-        view.connection,
-        [
-            {"secret_id": secret_id, "last_used_at": use.last_used_at, "tokens_expire_at": use.tokens_expire_at}
-            for secret_id, use in sorted(uses.items())
-        ],
-    )
+    _write_rows(view, view.statements.write_secret_use, [_UseRow(secret_id, *use) for secret_id, use in uses.items()])
 
 
 def note_that_uses_are_recorded(registry: Registry, *, are_recorded: bool) -> None:
@@ -168,15 +169,13 @@ def _was_made(view: View, application_id: str) -> bool:
     return bool(view.statements.was_application_made(view.connection, application_id=application_id))
 
 
-def _row(count: MinuteCount, application_id: str | None = None) -> dict[str, int | str]:
-    return {
-        "minute": count.minute,
-        "application_id": count.application_id if application_id is None else application_id,
-        "secret_id": count.secret_id,
-        "tokens": count.tokens,
-        "refusals": count.refusals,
-    }
+def _of_nobody(count: MinuteCount) -> MinuteCount:
+    return count._replace(application_id="")
 
 
-def _place(row: Mapping[str, int | str]) -> tuple[int, str, str]:
-    return int(row["minute"]), str(row["application_id"]), str(row["secret_id"])
+def _write_rows(view: View, statement: Any, rows: Sequence[MinuteCount | _UseRow]) -> None:  # noqa: ANN401 - aiosql's
+    if isinstance(view.connection, apsw.Connection):
+        # By place, which takes SQLite half the time: the statements name their parameters in the order of the fields.
+        view.connection.executemany(statement.sql, rows)
+    else:
+        statement(view.connection, [row._asdict() for row in rows])

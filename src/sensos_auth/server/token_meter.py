@@ -20,12 +20,12 @@ class TokenMeter:
         self._usage = usage
         self._clock = clock
 
-    def take(self, credential: Credential, issued_at: int, expires_at: int) -> None:
+    def take(self, credential: Credential, now: int, lifetime: int) -> None:
         """Count a token of an application that has shown good credentials; raises Refusal when it had too many."""
         if self._limit_tokens is not None:
             self._limit_tokens(credential.application_id)
         if self._usage is not None:
-            self._usage.count_token(credential, issued_at, expires_at)
+            self._usage.count_token(credential, now, lifetime)
 
     def refuse(self, scope: Scope, application_id: str) -> Exception:
         """Count a refusal, the same way whatever its cause, and return what to raise for it."""

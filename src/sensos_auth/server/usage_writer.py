@@ -8,7 +8,7 @@ import random
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import structlog
 
@@ -17,13 +17,13 @@ from sensos_auth.registry import Registry
 from sensos_auth.registry.refusal_samples import sample_refusals
 from sensos_auth.registry.usage import MinuteCount, SecretUse, record_counts, record_uses
 from sensos_auth.server.log_lines import described
-from sensos_auth.server.usage_counter import MOST_REFUSED, Count, UsageCounter
+from sensos_auth.server.usage_counter import MOST_SECRETS, Count, UsageCounter, Used
 
-# Rows in one transaction, and the pause after it: it holds other writers up for some 10 ms.
-_ROWS_AT_ONCE = 1_000
-_PAUSE_SECONDS = 0.02
-# Rows that wait while the registry can't be written.
-_MOST_ROWS = 200_000
+# Rows in one transaction, and the pause after it in seconds.
+_ROWS_AT_ONCE = 500
+_PAUSE = 0.02
+# Secrets and refused applications that wait while the registry can't be written.
+_MOST_WAITING = 2 * MOST_SECRETS
 # Seconds. Where in the minute a worker writes is drawn once, so that workers seldom meet.
 _MINUTE = 60
 _EARLIEST, _LATEST = 1.0, 20.0
@@ -49,9 +49,7 @@ class UsageWriter:
         self._registry: Registry | None = None
         self._clock = clock
         self._second = random.uniform(_EARLIEST, _LATEST)  # noqa: S311 - no secret
-        self._counts: deque[MinuteCount] = deque()
-        self._uses: dict[str, SecretUse] = {}
-        self._refused: dict[str, int] = {}
+        self._waiting: deque[Count] = deque()
         self._is_early = threading.Event()
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run, name="usage", daemon=True)
@@ -67,31 +65,16 @@ class UsageWriter:
         self._thread.join(timeout)
 
     def write(self, now: int | None = None) -> None:
-        """Write down the minutes before that of ``now`` (UTC seconds), or all; for the thread, and for tests.
+        """Write down the minutes before that of ``now`` (UTC seconds); without it, all. In one thread at a time.
 
         Raises RegistryUnavailable; what is not written yet is kept then, and written the next time.
         """
-        for count in self.counter.take(now):
-            self._add(count)
-        if not (self._counts or self._uses):
-            return
-        self._registry = registry = self._registry or self._open_registry()
-        while self._uses:
-            secrets = list(self._uses)[:_ROWS_AT_ONCE]
-            with registry.observation() as view:
-                record_uses(view, {secret_id: self._uses[secret_id] for secret_id in secrets})
-            for secret_id in secrets:
-                del self._uses[secret_id]
-            self._pause()
-        while self._counts:
-            rows = [self._counts[place] for place in range(min(_ROWS_AT_ONCE, len(self._counts)))]
-            with registry.observation() as view:
-                record_counts(view, rows)
-            for _ in rows:
-                self._counts.popleft()
-            self._pause()
-        refused, self._refused = self._refused, {}
-        sample_refusals(registry, refused)
+        self._waiting.extend(self.counter.take(now))
+        self._drop_what_is_too_much()
+        while self._waiting:
+            self._registry = self._registry or self._open_registry()
+            self._write_count(self._registry, self._waiting[0])
+            self._waiting.popleft()
 
     def _run(self) -> None:
         while not self._ended.is_set():
@@ -111,24 +94,51 @@ class UsageWriter:
         except Exception as error:  # noqa: BLE001 - the thread must live on; the next minute tries again
             structlog.get_logger().error("usage could not be written down", **described(error))
 
+    def _write_count(self, registry: Registry, count: Count) -> None:
+        # In order, because neighbours share pages of the file. Uses can be written twice, when the rest fails; what is
+        # added up is forgotten as soon as it is there.
+        start = count.minute * 60
+        for secrets in _some_at_once(sorted(count.used)):
+            with registry.observation() as view:
+                record_uses(view, {secret_id: _use(start, count.used[secret_id]) for secret_id in secrets})
+            self._pause()
+        for secrets in _some_at_once(sorted(count.used, key=lambda secret_id: (count.used[secret_id][0], secret_id))):
+            with registry.observation() as view:
+                record_counts(view, [_tokens(count.minute, secret_id, count.used[secret_id]) for secret_id in secrets])
+            for secret_id in secrets:
+                del count.used[secret_id]
+            self._pause()
+        refused = dict(count.refusals)
+        for applications in _some_at_once(sorted(refused)):
+            with registry.observation() as view:
+                record_counts(view, [MinuteCount(count.minute, each, "", 0, refused[each]) for each in applications])
+            for each in applications:
+                del count.refusals[each]
+            self._pause()
+        sample_refusals(registry, refused)
+
     def _write_early(self) -> None:
         self._is_early.set()
 
     def _pause(self) -> None:
         if not self._ended.is_set():
-            time.sleep(_PAUSE_SECONDS)
+            time.sleep(_PAUSE)
 
-    def _add(self, count: Count) -> None:
-        # Sorted, because neighbours share pages of the file.
-        for secret_id, (application_id, tokens, last_used_at, expires_at) in sorted(count.used.items()):
-            before = self._uses.get(secret_id)
-            if before is not None or len(self._uses) < _MOST_ROWS:
-                latest = expires_at if before is None else max(expires_at, before.tokens_expire_at)
-                self._uses[secret_id] = SecretUse(last_used_at, latest)
-            self._counts.append(MinuteCount(count.minute, application_id, secret_id, tokens, 0))
-        for application_id, refusals in sorted(count.refusals.items()):
-            if application_id in self._refused or len(self._refused) < MOST_REFUSED:
-                self._refused[application_id] = self._refused.get(application_id, 0) + refusals
-            self._counts.append(MinuteCount(count.minute, application_id, "", 0, refusals))
-        while len(self._counts) > _MOST_ROWS:
-            self._counts.popleft()
+    def _drop_what_is_too_much(self) -> None:
+        while sum(len(each.used) + len(each.refusals) for each in self._waiting) > _MOST_WAITING:
+            self._waiting.popleft()
+
+
+def _some_at_once(names: Sequence[str]) -> Iterator[Sequence[str]]:
+    for first in range(0, len(names), _ROWS_AT_ONCE):
+        yield names[first : first + _ROWS_AT_ONCE]
+
+
+def _use(start: int, used: Used) -> SecretUse:
+    _, _, second, lifetime = used
+    return SecretUse(start + second, start + second + lifetime)
+
+
+def _tokens(minute: int, secret_id: str, used: Used) -> MinuteCount:
+    application_id, tokens, _, _ = used
+    return MinuteCount(minute, application_id, secret_id, tokens, 0)
