@@ -20,6 +20,7 @@ _COMMANDS = {
     "call": ("sensos_auth.cli.call:call", "For integrators: call the API, and print what it answers."),
     "probe": ("sensos_auth.cli.probe:probe", "Send bad requests to a service of yours, and report what got through."),
     "verifiers": ("sensos_auth.cli.verifiers:verifiers", "Verifiers that follow the revocation feed: list."),
+    "usage": ("sensos_auth.cli.usage:usage", "Tokens issued and refused; who fetches one for each request."),
     "audit": ("sensos_auth.cli.audit:audit", "The audit trail: list, export, verify."),
     "backup": ("sensos_auth.cli.backup:backup", "Copy the registry into a file, while the service runs."),
     "restore": ("sensos_auth.cli.restore:restore", "Put a backup in the registry's place."),

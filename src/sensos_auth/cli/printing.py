@@ -32,14 +32,23 @@ def print_thing(members: Members, *, as_json: bool) -> None:
 
 
 def print_page(
-    entity: str, page: Sequence[Members], next_cursor: str | None, *, as_json: bool, columns: Sequence[str]
+    entity: str,
+    page: Sequence[Members],
+    next_cursor: str | None,
+    *,
+    as_json: bool,
+    columns: Sequence[str],
+    none: str | None = None,
 ) -> None:
-    """Print a page of a collection: JSON with the cursor of the next page, or a table of these members."""
+    """Print a page of a collection: JSON with the cursor of the next page, or a table of these members.
+
+    ``none`` is printed in place of an empty table.
+    """
     if as_json:
         print_json({"metadata": {"nextCursor": next_cursor}, entity: page})
         return
     if not page:
-        click.echo(f"There are no {entity}.")
+        click.echo(none or f"There are no {entity}.")
         return
     click.echo(_table(page, columns))
     if next_cursor is not None:
