@@ -192,7 +192,8 @@ def test_a_user_without_a_home_folder(terminal: Terminal) -> None:
 def test_a_full_disk_keeps_no_part_of_a_token(terminal: Terminal) -> None:
     """What could not be written whole does not stay."""
     program = (
-        "import resource\n"
+        "import resource, sys\n"
+        "sys.dont_write_bytecode = True\n"  # or the limit cuts off what Python keeps of modules, for everybody
         "from sensos_auth.cli import main\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (64, 64))\n"
         "main(['token'])\n"
