@@ -1,12 +1,17 @@
 """The token server of the test kit keeps the contract of the real one, where it is not told to break it."""
 
+import socket
+import threading
 import time
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import httpx2
 import pytest
 
 from sensos_auth.testing import ApiAnswer, Fault, TokenServer, token_server
+from sensos_auth.testing.answering import ApiFunction
+from tests.client.certificates import new_authority
 from tests.running_service import running_service
 
 
@@ -86,6 +91,72 @@ def test_an_api_of_the_tests_own(server: TokenServer) -> None:
         "POST", "/v1/devices", lambda request: ApiAnswer(201, {"got": request.body.decode(), **request.query})
     )
     headers = {"Authorization": f"Bearer {token_of(server).json()['accessToken']}"}
-    answer = httpx2.post(f"{server.base_url}/v1/devices?a=b", content="x", headers=headers, trust_env=False)
-    assert (answer.status_code, answer.json()) == (201, {"got": "x", "a": "b"})
+    answer = httpx2.post(f"{server.base_url}/v1/devices?a=b&c=", content="x", headers=headers, trust_env=False)
+    assert (answer.status_code, answer.json()) == (201, {"got": "x", "a": "b", "c": ""})
     assert httpx2.get(f"{server.base_url}/v1/nothing", headers=headers, trust_env=False).status_code == 404
+
+
+@pytest.mark.parametrize("status", [520, 599])
+def test_statuses_without_a_name(server: TokenServer, status: int) -> None:
+    """Gateways have statuses of their own."""
+    server.fail_next(Fault(status=status))
+    assert (token_of(server).status_code, token_of(server).status_code) == (status, 200)
+
+
+def test_headers_take_the_place_of_the_usual_ones(server: TokenServer) -> None:
+    """However they are written: an answer has one type and one length, and both may lie."""
+    server.fail_next(Fault(status=200, body=b"<html>", headers={"CONTENT-TYPE": "text/html"}))
+    assert token_of(server).headers.get_list("content-type") == ["text/html"]
+    server.fail_next(Fault(status=200, body=b"{}more", headers={"content-length": "2"}))
+    assert token_of(server).content == b"{}"
+
+
+def test_it_is_gone_at_the_end() -> None:
+    """Also for who has a connection to it: a test of an outage must not be answered."""
+    with httpx2.Client(trust_env=False) as client:
+        with token_server() as server:
+            url = f"{server.base_url}/.well-known/jwks.json"
+            assert client.get(url).status_code == 200
+        with pytest.raises(httpx2.TransportError):
+            client.get(url)
+
+
+def test_it_ends_while_somebody_does_not_speak_tls(tmp_path: Path) -> None:
+    """And answers the others meanwhile."""
+    authority = new_authority(tmp_path)
+    began = time.monotonic()
+    with token_server(tls=authority.server_context(tmp_path, "127.0.0.1")) as server:
+        port = urlsplit(server.base_url).port
+        with socket.create_connection(("127.0.0.1", port)), httpx2.Client(trust_env=False, verify=False) as client:
+            assert client.get(f"{server.base_url}/v1/endpoint", timeout=5).status_code == 401
+    assert time.monotonic() - began < 5
+
+
+def test_it_leaves_no_thread_behind() -> None:
+    """Once its connections are closed."""
+    before = threading.active_count()
+    with token_server() as server, httpx2.Client(trust_env=False) as client:
+        client.get(f"{server.base_url}/v1/endpoint")
+    give_up_at = time.monotonic() + 5
+    while threading.active_count() > before and time.monotonic() < give_up_at:
+        time.sleep(0.01)
+    assert threading.active_count() <= before
+
+
+@pytest.mark.parametrize(
+    "mistake",
+    [lambda _: ApiAnswer(int("missing")), lambda _: ApiAnswer(200, object())],
+    ids=["an exception", "no JSON"],
+)
+def test_mistakes_in_a_tests_own_api_are_shown(
+    server: TokenServer, mistake: ApiFunction, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With their place, on stderr, where pytest shows them beside the failure; the caller gets status 500."""
+    server.answer("GET", "/v1/devices", mistake)
+    headers = {"Authorization": f"Bearer {token_of(server).json()['accessToken']}"}
+    answer = httpx2.get(f"{server.base_url}/v1/devices", headers=headers, trust_env=False)
+    assert (answer.status_code, answer.json()["error"]) == (500, "Internal Server Error")
+    assert server.api_statuses == [500]
+    shown = capsys.readouterr().err
+    assert "Traceback" in shown
+    assert "eyJ" not in shown

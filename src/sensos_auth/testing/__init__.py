@@ -21,17 +21,18 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from sensos_auth.testing.answering import ApiAnswer, ApiRequest, TokenServer
     from sensos_auth.testing.faults import Fault
     from sensos_auth.testing.issuer import LocalIssuer
-    from sensos_auth.testing.serving import ApiAnswer, ApiRequest, TokenServer, token_server
+    from sensos_auth.testing.serving import token_server
 
 __all__ = ["ApiAnswer", "ApiRequest", "Fault", "LocalIssuer", "TokenServer", "token_server"]
 
-_MODULES = {"Fault": "faults", "LocalIssuer": "issuer"}
+_MODULES = {"Fault": "faults", "LocalIssuer": "issuer", "token_server": "serving"}
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401 - whatever the name stands for
     # Not at once: pytest imports the plugin, and with it this package, into every test run.
     if name in __all__:
-        return getattr(import_module(f"{__name__}.{_MODULES.get(name, 'serving')}"), name)
+        return getattr(import_module(f"{__name__}.{_MODULES.get(name, 'answering')}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
