@@ -47,14 +47,18 @@ class Contestant:
             return file.read(self.request_length)
 
 
-def product(name: str, applications: int, workers: int = 1) -> Contestant:
+def product(
+    name: str, applications: int, workers: int = 1, settings: Mapping[str, str] | None = None, note: str = ""
+) -> Contestant:
     """Return the product, through its own command line, over a registry with this many applications."""
     population = populate(applications)
     return Contestant(
         name=name,
-        title=f"Sensos Auth, {applications:,} applications" + (f", {workers} workers" if workers > 1 else ""),
+        title=f"Sensos Auth, {applications:,} applications"
+        + (f", {workers} workers" if workers > 1 else "")
+        + (f", {note}" if note else ""),
         command=[str(PRODUCT / "sensos-auth"), *_SERVE, "--workers", str(workers)],
-        environment={"SENSOS_AUTH_DATA_DIR": str(population.folder)},
+        environment={"SENSOS_AUTH_DATA_DIR": str(population.folder), **(settings or {})},
         path="/v1/applications/token",
         content_type="application/json",
         requests=population.requests,

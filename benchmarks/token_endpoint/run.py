@@ -7,7 +7,7 @@ import time
 from contextlib import ExitStack
 from dataclasses import asdict
 
-from benchmarks.token_endpoint import contestants, reporting
+from benchmarks.token_endpoint import contestants, metering, reporting
 from benchmarks.token_endpoint.contestants import Contestant
 from benchmarks.token_endpoint.installing import install_node_peer, install_python_peers, require_wrk
 from benchmarks.token_endpoint.loading import CONNECTIONS, Round, run_round
@@ -17,6 +17,7 @@ from benchmarks.token_endpoint.proving import prove
 from benchmarks.token_endpoint.serving import running
 
 _GROUPS = ("product", "bare", "signing", "oidc-provider", "authlib", "django", "workers")
+_ON_DEMAND = ("metering",)
 _QUICK_GROUPS = ("product", "bare", "signing")
 _SIZES = (10, 100_000, 1_000_000)
 _QUICK_SIZES = (10, 10_000)
@@ -98,6 +99,8 @@ def main() -> int:
     )
     if "workers" in options.only:
         found += _compare_workers(benchmark, options.sizes[1], options.rounds)
+    if "metering" in options.only:
+        found += _compare_metering(benchmark, options.sizes[1], options.rounds, quick=options.quick)
     _report(benchmark, found)
     return 0 if all(ratio.is_met for ratio in found) else 1
 
@@ -105,7 +108,7 @@ def main() -> int:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="a smoke run of a minute, with few applications")
-    parser.add_argument("--only", help=f"some of: {','.join(_GROUPS)}")
+    parser.add_argument("--only", help=f"some of: {','.join((*_GROUPS, *_ON_DEMAND))}")
     parser.add_argument("--rounds", type=int, help="rounds of each server (3)")
     parser.add_argument("--seconds", type=int, help="length of a round (8)")
     options = parser.parse_args()
@@ -113,7 +116,7 @@ def _options() -> argparse.Namespace:
     options.seconds = options.seconds or (3 if options.quick else 8)
     options.sizes = _QUICK_SIZES if options.quick else _SIZES
     options.only = options.only.split(",") if options.only else list(_QUICK_GROUPS if options.quick else _GROUPS)
-    if unknown := set(options.only) - set(_GROUPS):
+    if unknown := set(options.only) - {*_GROUPS, *_ON_DEMAND}:
         parser.error(f"--only knows no {', '.join(unknown)}")
     return options
 
@@ -156,6 +159,22 @@ def _compare_workers(benchmark: Benchmark, applications: int, rounds: int) -> li
     return reporting.scaling(
         benchmark.rounds["product_one_worker"], benchmark.rounds["product_two_workers"], has_spare_cores=bool(spare)
     )
+
+
+def _compare_metering(benchmark: Benchmark, applications: int, rounds: int, *, quick: bool) -> list[reporting.Ratio]:
+    load = (benchmark.cores.load,)
+    benchmark.seconds = benchmark.seconds if quick else metering.MINUTE
+    with ExitStack() as stack:
+        for contestant in metering.with_and_without(applications):
+            benchmark.start(contestant, stack, (benchmark.cores.server,))
+        measured = metering.take_turns(
+            benchmark.servers,
+            rounds,
+            lambda name: benchmark.warm_up(name, benchmark.seconds, load),
+            lambda name: benchmark.measure(name, load),
+        )
+    benchmark.rounds |= measured
+    return metering.costs(measured)
 
 
 def _report(benchmark: Benchmark, found: list[reporting.Ratio]) -> None:
