@@ -46,3 +46,16 @@ def test_m13_a_redirect_to_https_is_another_origin(server: TokenServer) -> None:
         session.mount("https://", answers)
         session.get("http://localhost/", timeout=5)
     assert answers.seen == [("http://localhost/", f"Bearer {source.token()}"), ("https://localhost/", None)]
+
+
+def test_a_prepared_request_is_sent_for_days(server: TokenServer) -> None:
+    """It is prepared, and gets its token, only once; each time that it is refused it gets another."""
+    with requests.Session() as session:
+        session.auth = TokenAuth(TokenSource.from_env(server.environment))
+        session.trust_env = False
+        prepared = session.prepare_request(requests.Request("GET", f"{server.base_url}/v1/endpoint"))
+        for _ in range(3):
+            assert session.send(prepared, timeout=5).status_code == 200
+            server.revoke_tokens()
+    assert server.api_statuses == [200, 401, 200, 401, 200]
+    assert server.token_requests == 3

@@ -1,7 +1,6 @@
 """For requests (``pip install 'sensos-auth[requests]'``): ``session.auth = TokenAuth.from_env()``."""
 
 from collections.abc import Mapping
-from functools import partial
 from typing import Any, Self, Unpack
 from urllib.parse import urljoin
 
@@ -9,7 +8,7 @@ from requests import PreparedRequest, Response
 from requests.auth import AuthBase
 from requests.utils import rewind_body
 
-from sensos_auth.client.held_token import HeldToken
+from sensos_auth.client.held_token import NO_TOKEN
 from sensos_auth.client.token_source import AnySource, Options, TokenSource, source_of
 
 _UNAUTHORIZED = 401
@@ -40,10 +39,10 @@ class TokenAuth(AuthBase):
             if shared.clock() >= held.stale_at:
                 held = shared.get()
             request.headers["Authorization"] = held.authorization
-            request.hooks["response"].append(partial(self._after, held))
+            request.hooks["response"].append(self._after)
         return request
 
-    def _after(self, held: HeldToken, response: Response, **options: Any) -> Response:  # noqa: ANN401 - of adapter.send
+    def _after(self, response: Response, **options: Any) -> Response:  # noqa: ANN401 - what the adapter's send takes
         """Look at one answer to a request that had the token at first: the last one, or one that redirects."""
         if response.status_code < _FIRST_REDIRECT:
             return response
@@ -53,11 +52,13 @@ class TokenAuth(AuthBase):
             if not self._source.origins.permit_url(urljoin(response.url, response.headers["location"])):
                 request.headers.pop("Authorization", None)
             return response
-        has_it = request.headers.get("Authorization") == held.authorization
-        is_ours = has_it and self._source.origins.permit_url(request.url or "")
+        has_one = request.headers.get("Authorization", "").startswith("Bearer ")
+        is_ours = has_one and self._source.origins.permit_url(request.url or "")
         if response.status_code != _UNAUTHORIZED or not is_ours:
             return response
-        replacement = self._source.shared.replace(held)
+        held = self._source.shared.held
+        is_held = request.headers["Authorization"] == held.authorization  # else it has been replaced meanwhile
+        replacement = self._source.shared.replace(held if is_held else NO_TOKEN)
         if replacement is None or not _can_be_repeated(request):
             return response
         _ = response.content  # the connection is free again when all was read
