@@ -82,15 +82,22 @@ def count_applications(view: View, *, tenant_id: str | None = None) -> int:
     return int(view.statements.count_applications_of_tenant(view.connection, tenant_id=tenant_id))
 
 
+def whose_application(view: View, application_id: str) -> str | None:
+    """Return the tenant ID of the application, also of a deleted one; None when there never was one of this ID."""
+    tenant_id: str | None = view.statements.whose_application(view.connection, application_id=application_id)
+    return tenant_id
+
+
 def list_applications(
     view: View, *, tenant_id: str | None = None, after: str | None = None, limit: int = 100
 ) -> list[Application]:
     """Return up to ``limit`` applications in the order of their creation, those after the application ID ``after``.
 
-    Raises NotFound when there is no tenant ``tenant_id`` or no application ``after``.
+    That application may have been deleted since. Raises NotFound when there is no tenant ``tenant_id``, or never was an
+    application ``after``.
     """
-    if after is not None:
-        get_application(view, after)
+    if after is not None and whose_application(view, after) is None:
+        raise NotFound(f"there is no application {after}")
     if tenant_id is None:
         rows = view.statements.applications(view.connection, after=after or "", limit=limit)
     else:

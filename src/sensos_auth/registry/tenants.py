@@ -51,13 +51,18 @@ def count_tenants(view: View) -> int:
     return int(view.statements.count_tenants(view.connection))
 
 
+def was_tenant_made(view: View, tenant_id: str) -> bool:
+    """Tell whether there is such a tenant, or was before it was deleted."""
+    return bool(view.statements.was_tenant_made(view.connection, tenant_id=tenant_id))
+
+
 def list_tenants(view: View, *, after: str | None = None, limit: int = 100) -> list[Tenant]:
     """Return up to ``limit`` tenants in the order of their creation, those after the tenant ID ``after``.
 
-    Raises NotFound when there is no tenant ``after``.
+    That tenant may have been deleted since. Raises NotFound when there never was one of this ID.
     """
-    if after is not None:
-        get_tenant(view, after)
+    if after is not None and not was_tenant_made(view, after):
+        raise NotFound(f"there is no tenant {after}")
     return [Tenant(*row) for row in view.statements.tenants(view.connection, after=after or "", limit=limit)]
 
 

@@ -19,12 +19,23 @@ _NO_SNIFFING: Header = (b"x-content-type-options", b"nosniff")
 _CLOSE: Header = (b"connection", b"close")
 
 
-class Envelope:
-    """Answers over ``endpoints``, by path. Paths are compared whole, as they arrive: nothing is normalised."""
+async def _nothing_here(scope: Scope, receive: Receive) -> Answer:  # noqa: ARG001 - as all endpoints
+    return NOT_FOUND
 
-    def __init__(self, endpoints: Mapping[str, Endpoint], access_log: AccessLog) -> None:
+
+class Envelope:
+    """Answers over ``endpoints``, by path. Paths are compared whole, as they arrive: nothing is normalised.
+
+    ``elsewhere`` answers all other paths. Where a path holds identifiers, it leaves in the scope, under
+    ``path_template``, what is to be logged in its place.
+    """
+
+    def __init__(
+        self, endpoints: Mapping[str, Endpoint], access_log: AccessLog, elsewhere: Endpoint = _nothing_here
+    ) -> None:
         self._endpoints = endpoints
         self._access_log = access_log
+        self._elsewhere = elsewhere
         self._log = structlog.get_logger()
         self._is_leaving = False
 
@@ -34,7 +45,7 @@ class Envelope:
         request_id = urandom(12).hex()
         path = scope["path"]
         try:
-            status, headers, body = await self._endpoints.get(path, _nothing_here)(scope, receive)
+            status, headers, body = await self._endpoints.get(path, self._elsewhere)(scope, receive)
         except Exception as error:  # noqa: BLE001 - the last resort: an answer in the contract's form, and a log line
             self._report(error, request_id)
             status, headers, body = answer_to(error)
@@ -43,7 +54,8 @@ class Envelope:
         headers = [*headers, (b"x-request-id", request_id.encode()), _NO_SNIFFING]
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": body})
-        self._access_log.write(scope["method"], path, status, (perf_counter() - started) * 1000, request_id)
+        logged = scope.get("path_template", path)
+        self._access_log.write(scope["method"], logged, status, (perf_counter() - started) * 1000, request_id)
 
     def end_connections(self) -> None:
         """End each connection with its next answer (RFC 9112 section 9.6)."""
@@ -59,7 +71,3 @@ class Envelope:
                 pass
             case _:
                 self._log.error("unexpected exception", **described(error), request_id=request_id)
-
-
-async def _nothing_here(scope: Scope, receive: Receive) -> Answer:  # noqa: ARG001 - as all endpoints
-    return NOT_FOUND

@@ -4,8 +4,8 @@ from typing import Annotated
 
 from fastapi import Depends, FastAPI, Request, Response
 
-from sensos_auth.server.answers import Answer, Endpoint, method_not_allowed
-from sensos_auth.server.asgi import Message, Receive, Scope
+from sensos_auth.server.answers import Endpoint, method_not_allowed
+from sensos_auth.server.asgi_endpoint import endpoint_of
 from sensos_auth.verifying import Caller, Verifier
 from sensos_auth.verifying.fastapi import Authentication
 
@@ -27,23 +27,9 @@ def example_api(verifier: Verifier) -> Endpoint:
             "expiresAt": caller.expires_at,
         }
 
-    return _answers_of(app)
+    return endpoint_of(app)
 
 
 async def _method_not_allowed(request: Request, error: Exception) -> Response:  # noqa: ARG001 - FastAPI's signature
     answer = method_not_allowed("GET", "HEAD")
     return Response(answer.body, answer.status, {name.decode(): value.decode() for name, value in answer.headers})
-
-
-def _answers_of(app: FastAPI) -> Endpoint:
-    async def endpoint(scope: Scope, receive: Receive) -> Answer:
-        sent: list[Message] = []
-
-        async def keep(message: Message) -> None:
-            sent.append(message)
-
-        await app(scope, receive, keep)
-        start, *rest = sent
-        return Answer(start["status"], list(start["headers"]), b"".join(message.get("body", b"") for message in rest))
-
-    return endpoint

@@ -7,7 +7,7 @@ import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
-from sensos_auth.issuing.configuration import obtain_master_key, token_settings
+from sensos_auth.issuing.configuration import obtain_master_key, signing_algorithm, token_settings
 from sensos_auth.issuing.feed_signer import open_feed_signer
 from sensos_auth.issuing.issuer import Issuer
 from sensos_auth.issuing.keyring import Keyring
@@ -32,8 +32,11 @@ from sensos_auth.server.envelope import Envelope
 from sensos_auth.server.limits import limit_settings
 from sensos_auth.server.log_lines import configure_logging
 from sensos_auth.server.log_sink import LogSink
+from sensos_auth.server.management.application import TEMPLATES, management_app, management_endpoint
+from sensos_auth.server.management.carrying_out import Deployment
 from sensos_auth.server.registry_keys import RegistryKeys
 from sensos_auth.server.registry_revocations import RegistryRevocations
+from sensos_auth.server.registry_thread import RegistryThread
 from sensos_auth.server.revocation_feed import RevocationFeed
 from sensos_auth.server.revocations_endpoint import FeedKeysEndpoint, RevocationsEndpoint
 from sensos_auth.server.token_meter import TokenMeter
@@ -57,6 +60,7 @@ class Service(NamedTuple):
     envelope: Envelope
     feed: RevocationFeed
     reports: VerifierReports
+    management: RegistryThread
     usage: UsageWriter | None
 
 
@@ -95,7 +99,11 @@ def service(registry: Registry, environment: Mapping[str, str], sink: LogSink, d
         documentation.DESCRIPTION_PATH: documentation.description,
         documentation.PAGE_PATH: documentation.page,
     }
-    return Service(Envelope(endpoints, AccessLog(sink, frozenset(endpoints))), feed, reports, usage)
+    thread = RegistryThread(another_connection)
+    deployment = Deployment(settings.issuer, master_key, signing_algorithm(environment))
+    management = management_endpoint(management_app(verifier, thread, deployment))
+    envelope = Envelope(endpoints, AccessLog(sink, frozenset(endpoints) | TEMPLATES), management)
+    return Service(envelope, feed, reports, thread, usage)
 
 
 class Worker:
@@ -121,6 +129,7 @@ class Worker:
         self._sink.start()
         self._service.feed.start()
         self._service.reports.start()
+        self._service.management.start()
         if self._service.usage is not None:
             self._service.usage.start()
         self._upkeep.start()
@@ -130,6 +139,7 @@ class Worker:
         self._upkeep.close()
         self._service.feed.close()
         self._service.reports.close()
+        self._service.management.close()
         if self._service.usage is not None:
             self._service.usage.close()
         self._registry.close()  # the last worker's takes the log (-wal) into the file

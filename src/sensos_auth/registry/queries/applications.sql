@@ -26,6 +26,10 @@ WHERE tenant_id = :tenant_id AND deleted_at IS NULL
 ORDER BY created_version, application_id
 LIMIT :limit;
 
+-- name: whose_application(application_id)$
+-- Also of a deleted one.
+SELECT tenant_id FROM applications WHERE application_id = :application_id;
+
 -- name: count_applications()$
 SELECT COUNT(*) FROM applications WHERE deleted_at IS NULL;
 

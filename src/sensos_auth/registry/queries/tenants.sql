@@ -14,6 +14,10 @@ WHERE deleted_at IS NULL
 ORDER BY created_version, tenant_id
 LIMIT :limit;
 
+-- name: was_tenant_made(tenant_id)$
+-- Deleted ones were, too.
+SELECT EXISTS (SELECT 1 FROM tenants WHERE tenant_id = :tenant_id);
+
 -- name: count_tenants()$
 SELECT COUNT(*) FROM tenants WHERE deleted_at IS NULL;
 
