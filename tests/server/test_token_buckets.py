@@ -69,17 +69,19 @@ def test_one_key_never_takes_from_another(takes: list[tuple[int, int]]) -> None:
 def test_p08_memory_is_bounded_and_who_took_longest_ago_is_forgotten() -> None:
     """As many keys as somebody can think of: the ones in use stay."""
     clock = Clock()
-    buckets = TokenBuckets(Limit(1, 3600, 2), most=3, clock=clock)
-    assert buckets.take("busy") == 0
-    for name in range(100):
+    buckets = TokenBuckets(Limit(1, 3600, 20), most=10, clock=clock)
+    taken = 0
+    for name in range(200):
         clock.now += 1
         assert buckets.take(name) == 0
-        if name == 1:
-            assert buckets.take("busy") == 0  # the second of two: now its bucket is empty, and young
-        if name in {2, 3}:
-            assert buckets.take("busy") > 0
-    assert len(buckets) == 3
-    assert buckets.take("busy") == 0
+        if name % 4 == 0:
+            taken += 1
+            assert (buckets.take("busy") == 0) == (taken <= 20)
+        assert len(buckets) <= 10
+    assert [buckets.take(name) for name in (195, 196, 197, 198, 199, 0)] == [0] * 6
+    for name in range(1000, 1011):
+        assert buckets.take(name) == 0
+    assert buckets.take("busy") == 0  # forgotten: full again
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,6 @@ I.371, turned round): nothing has to be refilled, and times are whole nanosecond
 
 import re
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 
@@ -51,34 +50,40 @@ def limit_of(name: str, written: str) -> Limit | None:
 
 
 class TokenBuckets:
-    """A bucket for each key. Used by one thread.
+    """A bucket for each key. Used by one thread. ``clock`` returns nanoseconds and never goes back.
 
-    Of more than 65 536 keys, the one that took longest ago is forgotten: its bucket counts as full. ``clock`` returns
-    nanoseconds and never goes back.
+    At most 65 536 are kept. When half as many were asked for since the last time, those that were not among them are
+    forgotten: they count as full. Nothing has to be moved when one is asked for.
     """
 
     def __init__(self, limit: Limit, *, most: int = MOST_BUCKETS, clock: Callable[[], int] = time.monotonic_ns) -> None:
         self.limit = limit
-        self._full_at: OrderedDict[Hashable, int] = OrderedDict()
-        self._most = most
+        # When each is full again. Those asked for lately are in the first, others in the second, some in both.
+        self._younger: dict[Hashable, int] = {}
+        self._older: dict[Hashable, int] = {}
+        self._half = most // 2
         self._clock = clock
         # The time in which a token comes back, and how far ahead the moment of a bucket may lie that has one left. To
-        # be exact, a token's time is counted in parts of a nanosecond, as many as the limit's count.
+        # be exact, time is counted in parts of a nanosecond, as many as the limit's count.
+        self._parts = limit.count
         self._each = limit.seconds * _SECOND
         self._farthest = self._each * (limit.burst - 1)
 
     def take(self, key: Hashable) -> int:
         """Take a token from the key's bucket; return 0, or in how many seconds there will be one (rounded up)."""
-        now = self._clock() * self.limit.count
-        full_at = max(now, self._full_at.get(key, 0))
-        too_far = full_at - now - self._farthest
-        if too_far > 0:
-            return -(-too_far // (_SECOND * self.limit.count))
-        self._full_at[key] = full_at + self._each
-        self._full_at.move_to_end(key)
-        if len(self._full_at) > self._most:
-            self._full_at.popitem(last=False)
+        now = self._clock() * self._parts
+        full_at = self._younger.get(key)
+        if full_at is None:
+            full_at = self._older.get(key, 0)
+            if len(self._younger) >= self._half:
+                self._younger, self._older = {}, self._younger
+        if full_at < now:
+            full_at = now
+        elif full_at - now > self._farthest:
+            self._younger[key] = full_at
+            return -(-(full_at - now - self._farthest) // (_SECOND * self._parts))
+        self._younger[key] = full_at + self._each
         return 0
 
     def __len__(self) -> int:
-        return len(self._full_at)
+        return len(self._younger.keys() | self._older.keys())
