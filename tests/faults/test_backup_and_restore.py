@@ -6,19 +6,20 @@ import shutil
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from sensos_auth.registry import open_registry
+from sensos_auth.registry import Registry, open_registry
 from sensos_auth.registry.applications import create_application, disable_application, get_application
 from sensos_auth.registry.audit import list_events
 from sensos_auth.registry.audit_export_file import ExportFile
 from sensos_auth.registry.audit_verification import verify_trail
 from sensos_auth.registry.backup import back_up
-from sensos_auth.registry.restoring import checked_backup
+from sensos_auth.registry.restoring import Evidence, checked_backup, restore
 from sensos_auth.registry.tenants import create_tenant
 from tests.faults.killed_at_step import BACKUP, JOURNAL, REGISTRY
 from tests.running_service import COMMAND, running_service, start_service
@@ -222,6 +223,33 @@ def test_z17_on_a_read_only_file_system_each_says_so_in_one_sentence(folder: Pat
         failed = _command(registry, *arguments)
         assert (failed.returncode, len(failed.stderr.splitlines())) == (1, 1), failed.stderr
         assert failed.stderr.startswith("Error: the ")
+
+
+def test_who_starts_while_a_restore_runs_never_works_on_the_old_registry(folder: Path) -> None:
+    """Commands that begin before, at and after the exchange: what one of them acknowledges is in the new registry."""
+    place = folder / "start" / REGISTRY
+    racing: list[subprocess.Popen[str]] = []
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("SENSOS_")}
+    environment |= {"SENSOS_AUTH_DATABASE_URL": f"sqlite:///{place}"}
+
+    def race(_: Registry) -> None:
+        for number in range(8):
+            command = [COMMAND, "tenants", "create", "--name", f"raced {number}"]
+            racing.append(
+                subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+            )
+            time.sleep(0.25)
+
+    restored = restore(folder / "start" / BACKUP, place, Evidence(), replace=True, check=race)
+    ended = [(process.wait(20), *process.communicate()) for process in racing]
+    assert restored.kept is not None
+    for path, is_new in ((place, True), (restored.kept, False)):
+        with closing(open_registry(f"sqlite:///{path}")) as registry, registry.view() as view:
+            names = {str(event.details.get("name", "")) for event in list_events(view)}
+            raced = {name for name in names if name.startswith("raced")}
+        assert raced == ({f"raced {number}" for number, each in enumerate(ended) if each[0] == 0} if is_new else set())
+    assert 1 in {status for status, *_ in ended}  # else nobody came at the wrong moment
+    assert {errors.partition(":")[0] for status, _, errors in ended if status} == {"Error"}
 
 
 def test_z28_a_rolled_back_snapshot_gives_no_id_and_no_version_again(folder: Path) -> None:

@@ -30,7 +30,7 @@ from sensos_auth.registry.audit_verification import holds_head, verify_trail
 from sensos_auth.registry.backup import back_up
 from sensos_auth.registry.feed_evidence import apply_feed
 from sensos_auth.registry.issuing_lock import issuing_locked_at, lock_issuing, unknown_window, unlock_issuing
-from sensos_auth.registry.migrating import migrate
+from sensos_auth.registry.migrating import known_migrations, migrate
 from sensos_auth.registry.replay import replay
 from sensos_auth.registry.restoring import Evidence, Restored, restore
 from sensos_auth.registry.revocations import find_revocation, registry_version, revocation_page, revoke_token
@@ -454,6 +454,24 @@ def test_a_restored_registry_that_fails_its_check_is_not_put_in_place(restoring:
     with pytest.raises(Conflict, match="no"):
         restore(restoring.folder / "backup.sqlite3", target, Evidence(), replace=False, check=check)
     assert list(target.parent.iterdir()) == []
+
+
+def test_a_backup_of_an_older_schema_is_restored_and_brought_up_to_date(tmp_path: Path, clock: Clock) -> None:
+    """One of before the chain, which the backup leaves as it is: its events have no hash, and those that follow do."""
+    old = tmp_path / "old.sqlite3"
+    database = SqliteDatabase(old)
+    migrate(database, clock.seconds(), known_migrations()[:2])
+    with database.write() as connection:
+        connection.execute("INSERT INTO audit_events VALUES (5, 0, 1, 'me', 'tenant.created', NULL, 'ten_x', '{}')")
+        connection.execute("UPDATE clock SET version = 5")
+    database.close()
+    made = back_up(old, tmp_path / "backup.sqlite3")
+    assert (made.manifest.version, made.manifest.head) == (5, None)
+    target = tmp_path / "new.sqlite3"
+    restored = restore(made.path, target, Evidence(), replace=False, check=lambda _: None, clock=clock)
+    with closing(SqliteDatabase(target)) as opened, Registry(opened, clock).view() as view:
+        report = verify_trail(view)
+    assert (restored.tampered, report.events, report.unchained, report.findings) == (0, 2, 1, [])
 
 
 def test_replay_feed_and_lock_are_the_same_on_both_engines(registry: Registry, clock: Clock) -> None:

@@ -23,7 +23,7 @@ from sensos_auth.registry.audit_export_file import ExportFile
 from sensos_auth.registry.audit_verification import TrailReport, compare_with_export, holds_head, verify_trail
 
 _TIME = click.DateTime(["%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%d"])
-_PAGE = 1000
+_PAGE = 10_000
 _LOOKS_EVERY = 1.0  # seconds
 _SHOWN = 20
 _DIGEST_LENGTH = 32
