@@ -28,7 +28,7 @@ cache_option = click.option("--no-cache", is_flag=True, help="Get a fresh token,
 
 @click.command(
     epilog=example("token", "token --header", "token --json")
-    + '\n\n\b\nWith curl:\n  curl -H "$(sensos-auth token --header)" "$SENSOS_BASE_URL/v1/endpoint"'
+    + '\n\n\b\nWith curl:\n  sensos-auth token --header | curl -H @- "$SENSOS_BASE_URL/v1/endpoint"'
 )
 @cache_option
 @click.option("--header", is_flag=True, help="Print the whole Authorization header, as curl's -H takes it.")
