@@ -12,7 +12,7 @@ from sensos_auth.model.identifiers import is_identifier
 from sensos_auth.registry.credentials import Credential
 
 # Secrets in one count, of some 300 bytes each: beyond it, the count is closed before its minute is over.
-MOST_SECRETS = 40_000
+MOST_SECRETS = 16_384
 # Different application IDs, in a minute, whose refusals are counted each by itself; the rest are counted under "".
 MOST_REFUSED = 4_096
 

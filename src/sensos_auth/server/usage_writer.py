@@ -15,13 +15,16 @@ import structlog
 from sensos_auth.model.errors import ConfigurationError, SensosAuthError
 from sensos_auth.registry import Registry
 from sensos_auth.registry.refusal_samples import sample_refusals
-from sensos_auth.registry.usage import MinuteCount, SecretUse, record_counts, record_uses
+from sensos_auth.registry.sqlite import SqliteDatabase
+from sensos_auth.registry.usage import MinuteCount, record_counts, record_uses
 from sensos_auth.server.log_lines import described
 from sensos_auth.server.usage_counter import MOST_SECRETS, Count, UsageCounter, Used
 
 # Rows in one transaction, and the pause after it in seconds.
 _ROWS_AT_ONCE = 500
 _PAUSE = 0.02
+# What SQLite keeps of the file in memory for this thread: rows come in order, each page is needed once.
+_CACHE_KIB = 500
 # Secrets and refused applications that wait while the registry can't be written.
 _MOST_WAITING = 2 * MOST_SECRETS
 # Seconds. Where in the minute a worker writes is drawn once, so that workers seldom meet.
@@ -72,7 +75,7 @@ class UsageWriter:
         self._waiting.extend(self.counter.take(now))
         self._drop_what_is_too_much()
         while self._waiting:
-            self._registry = self._registry or self._open_registry()
+            self._registry = self._registry or self._opened()
             self._write_count(self._registry, self._waiting[0])
             self._waiting.popleft()
 
@@ -97,25 +100,31 @@ class UsageWriter:
     def _write_count(self, registry: Registry, count: Count) -> None:
         # In order, because neighbours share pages of the file. Uses can be written twice, when the rest fails; what is
         # added up is forgotten as soon as it is there.
-        start = count.minute * 60
-        for secrets in _some_at_once(sorted(count.used)):
+        minute, used = count.minute, count.used
+        for secrets in _some_at_once(sorted(used)):
             with registry.observation() as view:
-                record_uses(view, {secret_id: _use(start, count.used[secret_id]) for secret_id in secrets})
+                record_uses(view, [_use(minute, secret_id, used[secret_id]) for secret_id in secrets])
             self._pause()
-        for secrets in _some_at_once(sorted(count.used, key=lambda secret_id: (count.used[secret_id][0], secret_id))):
+        for secrets in _some_at_once(sorted(used, key=used.__getitem__)):
             with registry.observation() as view:
-                record_counts(view, [_tokens(count.minute, secret_id, count.used[secret_id]) for secret_id in secrets])
+                record_counts(view, [_tokens(minute, secret_id, used[secret_id]) for secret_id in secrets])
             for secret_id in secrets:
-                del count.used[secret_id]
+                del used[secret_id]
             self._pause()
         refused = dict(count.refusals)
         for applications in _some_at_once(sorted(refused)):
             with registry.observation() as view:
-                record_counts(view, [MinuteCount(count.minute, each, "", 0, refused[each]) for each in applications])
+                record_counts(view, [MinuteCount(minute, each, "", 0, refused[each]) for each in applications])
             for each in applications:
                 del count.refusals[each]
             self._pause()
         sample_refusals(registry, refused)
+
+    def _opened(self) -> Registry:
+        registry = self._open_registry()
+        if isinstance(registry.database, SqliteDatabase):
+            registry.database.connection.execute(f"PRAGMA cache_size=-{_CACHE_KIB}").fetchall()
+        return registry
 
     def _write_early(self) -> None:
         self._is_early.set()
@@ -134,11 +143,10 @@ def _some_at_once(names: Sequence[str]) -> Iterator[Sequence[str]]:
         yield names[first : first + _ROWS_AT_ONCE]
 
 
-def _use(start: int, used: Used) -> SecretUse:
-    _, _, second, lifetime = used
-    return SecretUse(start + second, start + second + lifetime)
+def _use(minute: int, secret_id: str, used: Used) -> tuple[str, int, int]:
+    used_at = minute * 60 + used[2]
+    return secret_id, used_at, used_at + used[3]
 
 
 def _tokens(minute: int, secret_id: str, used: Used) -> MinuteCount:
-    application_id, tokens, _, _ = used
-    return MinuteCount(minute, application_id, secret_id, tokens, 0)
+    return MinuteCount(minute, used[0], secret_id, used[1], 0)
