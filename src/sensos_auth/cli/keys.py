@@ -17,7 +17,7 @@ from sensos_auth.issuing.configuration import obtain_master_key, signing_algorit
 from sensos_auth.issuing.key_pair import public_pem
 from sensos_auth.issuing.rewrap import rewrap
 from sensos_auth.model.errors import NotFound
-from sensos_auth.model.signing_key import PUBLISHED_AFTER_SIGNING, KeyState, SigningKey, active_key
+from sensos_auth.model.signing_key import KeyState, SigningKey, active_key
 from sensos_auth.registry.revocations import revocations_version
 from sensos_auth.registry.signing_keys import list_signing_keys
 from sensos_auth.registry.transactions import unix_milliseconds
@@ -190,12 +190,6 @@ def _what_revoking_does() -> str:
     )
 
 
-def _published_until(key: SigningKey) -> int | None:
-    if key.revoked_at is not None:
-        return key.revoked_at
-    return None if key.signs_until is None else key.signs_until + PUBLISHED_AFTER_SIGNING
-
-
 def _members(key: SigningKey, now: int) -> Members:
     return {
         "kid": key.kid,
@@ -204,7 +198,7 @@ def _members(key: SigningKey, now: int) -> Members:
         "createdAt": iso_time(key.created_at),
         "signsFrom": iso_time(key.signs_from),
         "signsUntil": iso_time(key.signs_until),
-        "publishedUntil": iso_time(_published_until(key)),
+        "publishedUntil": iso_time(key.published_until),
         "revokedAt": iso_time(key.revoked_at),
     }
 
@@ -217,5 +211,5 @@ def _row(key: SigningKey, now: int) -> Members:
         "state": key.state(now).value,
         "signsFrom": from_now(key.signs_from, now),
         "signsUntil": from_now(key.signs_until, now, never=open_end),
-        "publishedUntil": from_now(_published_until(key), now, never="-"),
+        "publishedUntil": from_now(key.published_until, now, never="-"),
     }

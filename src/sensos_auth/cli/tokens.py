@@ -19,6 +19,7 @@ from sensos_auth.model.revocation import Provenance
 from sensos_auth.registry import View
 from sensos_auth.registry.revocations import is_void, revocations_version, revoke_token
 from sensos_auth.registry.signing_keys import list_signing_keys
+from sensos_auth.server.issued_token import token_subject
 from sensos_auth.verifying import InvalidToken, LocalJwks, Verifier
 from sensos_auth.verifying.compact_jws import LARGEST_TOKEN, parse_compact_jws
 from sensos_auth.verifying.strict_json import parse_object
@@ -113,19 +114,11 @@ class _Subject:
 
 def _subject_of(token: str, view: View) -> _Subject:
     """Return what the token says of itself, once it is certain that this issuer signed it; raises Refused."""
-    issuer = token_settings(os.environ).issuer
-    jwks = [json.loads(key.public_jwk) for key in list_signing_keys(view)]
     try:
-        jws = parse_compact_jws(token)
-        claims = parse_object(jws.payload)
-        key = LocalJwks(json.dumps({"keys": jwks})).find(str(jws.header.get("kid"))) if jwks else None
-    except (InvalidToken, ValueError):
-        raise Refused("this is not an access token: look at it with tokens inspect") from None
-    if key is None or not key.verifies(jws):
-        raise Refused("no signing key of this registry, past or present, signed this token: nothing is revoked")
-    if claims.get("iss") != issuer:
-        raise Refused("the token is of another issuer than SENSOS_AUTH_ISSUER: nothing is revoked")
-    return _Subject(str(claims["jti"]), int(str(claims["exp"])), str(claims["tenant_id"]), str(claims["client_id"]))
+        subject = token_subject(token, view, token_settings(os.environ).issuer)
+    except InvalidInput as error:
+        raise Refused(str(error)) from None
+    return _Subject(subject.token_id, subject.expires_at, subject.tenant_id, subject.application_id)
 
 
 def _print_expired(subject: _Subject, *, as_json: bool) -> None:

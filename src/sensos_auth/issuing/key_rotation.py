@@ -85,7 +85,7 @@ def rotate(
         if newest is not active:
             raise Conflict(
                 f"the key {newest.kid} is published already and takes over on schedule; "
-                "with --immediately it takes over now"
+                "rotated immediately, it takes over now"
             )
         signs_from = change.now + PUBLISHED_BEFORE_SIGNING
         schedule_signing_key(change, newest.kid, signs_from=newest.signs_from, signs_until=signs_from)

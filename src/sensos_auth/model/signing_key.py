@@ -69,6 +69,13 @@ class SigningKey:
         """Tell whether the JWKS lists the key at ``now`` (UTC seconds)."""
         return self.state(now) in {KeyState.UPCOMING, KeyState.ACTIVE, KeyState.RETIRING}
 
+    @property
+    def published_until(self) -> int | None:
+        """Return when the JWKS stops or stopped listing the key (UTC seconds); None while its successor is not set."""
+        if self.revoked_at is not None:
+            return self.revoked_at
+        return None if self.signs_until is None else self.signs_until + PUBLISHED_AFTER_SIGNING
+
 
 def active_key(keys: Iterable[SigningKey], now: int) -> SigningKey | None:
     """Return the one key that signs at ``now`` (UTC seconds), or None where there is none at all.

@@ -16,6 +16,7 @@ from sensos_auth.issuing.takeover import put_takeover_off
 from sensos_auth.model.errors import SensosAuthError
 from sensos_auth.registry import Registry, open_registry
 from sensos_auth.registry.automatic_retirement import retire_unused_secrets
+from sensos_auth.registry.idempotency import purge_ended_answers
 from sensos_auth.registry.location import database_url
 from sensos_auth.registry.revocations import purge_ended_revocations
 from sensos_auth.registry.secret_warnings import warn_of_ending_secrets
@@ -107,6 +108,7 @@ def _keep_keys_current(registry: Registry, environment: Mapping[str, str]) -> No
 
 def _clean_up(registry: Registry, _: Mapping[str, str]) -> None:
     purge_ended_revocations(registry)
+    purge_ended_answers(registry)
     purge_verifiers(registry)
     purge_usage(registry)
 

@@ -5,7 +5,16 @@ from fastapi import FastAPI
 from sensos_auth.server.answers import NOT_FOUND, Answer, Endpoint
 from sensos_auth.server.asgi import Message, Receive, Scope
 from sensos_auth.server.asgi_endpoint import endpoint_of
-from sensos_auth.server.management import applications, secrets, tenants
+from sensos_auth.server.management import (
+    applications,
+    audit_events,
+    secrets,
+    signing_keys,
+    tenants,
+    tokens,
+    usage,
+    verifiers,
+)
 from sensos_auth.server.management.bodies import announces_body
 from sensos_auth.server.management.carrying_out import Deployment
 from sensos_auth.server.management.carrying_out import Endpoint as OperationEndpoint
@@ -15,7 +24,16 @@ from sensos_auth.server.management.refusals import refuse_in_form
 from sensos_auth.server.registry_thread import RegistryThread
 from sensos_auth.verifying import Verifier
 
-OPERATIONS: tuple[Operation, ...] = (*tenants.operations, *applications.operations, *secrets.operations)
+OPERATIONS: tuple[Operation, ...] = (
+    *tenants.operations,
+    *applications.operations,
+    *secrets.operations,
+    *signing_keys.operations,
+    *tokens.operations,
+    *audit_events.operations,
+    *usage.operations,
+    *verifiers.operations,
+)
 # What an access log may show of a path: none of its identifiers.
 TEMPLATES = frozenset(operation.path for operation in OPERATIONS)
 _PREFIXES = tuple(sorted({"/".join(path.split("/")[:3]) for path in TEMPLATES}))

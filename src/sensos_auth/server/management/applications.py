@@ -61,7 +61,7 @@ class ApplicationShown(Shown):
     disabled_at: datetime | None
 
 
-class NewApplicationShown(ApplicationShown):
+class CreatedApplicationShown(ApplicationShown):
     """An application that was just made, with its first secret, which is shown this once."""
 
     secret_id: str
@@ -129,7 +129,7 @@ def list_applications(call: Reading, page: Annotated[ApplicationsQuery, Query()]
     "/v1/applications",
     scope=_WRITE,
     summary="Make an application",
-    shown=NewApplicationShown,
+    shown=CreatedApplicationShown,
     example={**_EXAMPLE, "secretId": "sec_orugs4zanfzsa3tporqsa43fmm", "applicationSecret": "sensos_sk_…"},
     body_example={"name": "Fleet sync", "scope": "vehicles:read trips:read"},
 )
@@ -149,7 +149,7 @@ def create_application(call: Changing, body: NewApplication) -> Reply:
         audience=body.audience,
     )
     secret, shown = create_secret(call.change, application_id=application.application_id)
-    content = NewApplicationShown(**dict(_shown(application)), secret_id=secret.secret_id, application_secret=shown)
+    content = CreatedApplicationShown(**dict(_shown(application)), secret_id=secret.secret_id, application_secret=shown)
     return Reply(content, application.changed_version, f"/v1/applications/{application.application_id}")
 
 

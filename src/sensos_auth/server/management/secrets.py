@@ -74,7 +74,7 @@ class SecretShown(KeptSecret):
     retirement: str = Field(description="Why it is safe to revoke it, or why not, for people.")
 
 
-class NewSecretShown(KeptSecret):
+class CreatedSecretShown(KeptSecret):
     """A secret that was just made, and is shown this once."""
 
     application_secret: str = Field(description="Keep it now: only its digest is stored.")
@@ -84,7 +84,7 @@ class NewSecretShown(KeptSecret):
         return [("secret_id", self.secret_id)]
 
 
-class RotationShown(NewSecretShown):
+class RotatedSecretShown(CreatedSecretShown):
     """The new secret, which is shown this once, and those that end because of it."""
 
     ending: list[KeptSecret]
@@ -104,7 +104,7 @@ class NewSecretAsked(Asked):
     expires_in: _Seconds | None = Field(default=None, description=_ENDS_IN)
 
 
-class RotationAsked(NewSecretAsked):
+class SecretRotationAsked(NewSecretAsked):
     """What the new secret is made of, and when the old ones end."""
 
     old_end_in: _Seconds | None = Field(
@@ -124,13 +124,13 @@ class SecretPatch(Patch):
     retire_unused_for: _Seconds | None = absent(_UNUSED_FOR)
 
 
-class RevocationAsked(Asked):
+class SecretRevocationAsked(Asked):
     """How far it goes."""
 
     with_tokens: bool = Field(default=False, description="Void the tokens that were obtained with it as well.")
 
 
-_NOT_ITS_TOKENS = RevocationAsked()
+_NOT_ITS_TOKENS = SecretRevocationAsked()
 
 
 @operations.reads(
@@ -156,7 +156,7 @@ def list_secrets(call: Reading, application_id: ApplicationId, page: Annotated[C
     "/v1/applications/{applicationId}/secrets",
     scope=_WRITE,
     summary="Make a further secret",
-    shown=NewSecretShown,
+    shown=CreatedSecretShown,
     example=_KEPT | _SHOWN_ONCE,
     body_example={"label": "plant 4", "expiresIn": 7_776_000},
 )
@@ -166,18 +166,18 @@ def create_secret(call: Changing, application_id: ApplicationId, body: NewSecret
     made = use_cases.create_secret(
         call.change, application_id=application_id, expires_in=body.expires_in, label=body.label
     )
-    return _new_reply(NewSecretShown.model_validate(_new(made, call.change.now)), made)
+    return _new_reply(CreatedSecretShown.model_validate(_new(made, call.change.now)), made)
 
 
 @operations.creates(
     "/v1/applications/{applicationId}/secrets/rotate",
     scope=_WRITE,
     summary="Rotate an application's secret",
-    shown=RotationShown,
+    shown=RotatedSecretShown,
     example={**_KEPT, **_SHOWN_ONCE, "ending": [{**_KEPT, "expiresAt": "2026-12-02T09:00:00Z"}]},
     body_example={"label": "plant 4", "oldEndIn": 604_800},
 )
-def rotate_secret(call: Changing, application_id: ApplicationId, body: RotationAsked) -> Reply:
+def rotate_secret(call: Changing, application_id: ApplicationId, body: SecretRotationAsked) -> Reply:
     """A new secret now, and an end for the others; until then all are valid. The caller must hold all its scopes."""
     call.authority.need(reachable_application(call.change, call.authority, application_id).scope)
     rotation = use_cases.rotate_secret(
@@ -190,7 +190,7 @@ def rotate_secret(call: Changing, application_id: ApplicationId, body: RotationA
     )
     now = call.change.now
     ending = [KeptSecret.model_validate(_kept(secret, now)) for secret in rotation.ending]
-    return _new_reply(RotationShown.model_validate({**_new(rotation.new, now), "ending": ending}), rotation.new)
+    return _new_reply(RotatedSecretShown.model_validate({**_new(rotation.new, now), "ending": ending}), rotation.new)
 
 
 @operations.reads(
@@ -243,7 +243,7 @@ def change_secret(call: Changing, secret_id: SecretId, body: SecretPatch) -> Rep
     body_example={"withTokens": True},
 )
 def revoke_secret(
-    call: Changing, secret_id: SecretId, body: Annotated[RevocationAsked, Body()] = _NOT_ITS_TOKENS
+    call: Changing, secret_id: SecretId, body: Annotated[SecretRevocationAsked, Body()] = _NOT_ITS_TOKENS
 ) -> Reply:
     """Refuses it from now on, for ever. Revoking twice is no mistake: its tokens can be voided later."""
     _seen(call, secret_id)
@@ -274,7 +274,7 @@ def _is_of(view: View, secret_id: str, application_id: str) -> bool:
         return False
 
 
-def _new_reply(content: NewSecretShown, made: NewSecret) -> Reply:
+def _new_reply(content: CreatedSecretShown, made: NewSecret) -> Reply:
     return Reply(content, made.kept.changed_version, f"/v1/secrets/{made.kept.secret_id}")
 
 

@@ -1,0 +1,109 @@
+"""``/v1/usage``: tokens and refusals, by application and time."""
+
+import re
+from datetime import UTC, datetime
+from typing import Annotated
+
+from fastapi import Query
+from pydantic import Field
+
+from sensos_auth.model.errors import NotFound
+from sensos_auth.registry.applications import whose_application
+from sensos_auth.registry.usage import Period, Usage, usage_of
+from sensos_auth.server.management.carrying_out import Reading
+from sensos_auth.server.management.members import Shown, UtcSeconds
+from sensos_auth.server.management.operations import Operations
+from sensos_auth.server.management.pages import PageMetadata, PageQuery, bad_cursor, cut_page
+from sensos_auth.server.management.reach import chosen_tenant
+from sensos_auth.server.management.replies import Reply
+
+_DEFAULT_SPAN = 3600
+_CURSOR = re.compile(r"([0-9]{1,12})\.([a-z0-9_]{0,64})")
+_EXAMPLE = {
+    "applicationId": "app_mfrggzdfmztwq2lknnwg23tpoa",
+    "tenantId": "ten_ga2tqnbygu3tmobzha4tsojqgy",
+    "startsAt": "2026-11-25T09:00:00Z",
+    "tokens": 2,
+    "refusals": 0,
+}
+
+operations = Operations("Usage")
+
+
+class UsageShown(Shown):
+    """Tokens and refusals of an application in the minute, hour or day (UTC) that began then."""
+
+    application_id: str | None = Field(description="`null` for refusals that named no application of this service.")
+    tenant_id: str | None
+    starts_at: datetime
+    tokens: int
+    refusals: int
+
+
+class UsagePage(Shown):
+    """A page of counts, by time and application."""
+
+    metadata: PageMetadata
+    usage: list[UsageShown]
+
+
+class UsageQuery(PageQuery):
+    """Which counts."""
+
+    tenant_id: str | None = Field(None, min_length=1, max_length=64, description="Only this tenant's applications.")
+    application_id: str | None = Field(None, min_length=1, max_length=64, description="Only this application.")
+    per: Period = Field("minute", description="What they are added up to.")
+    since: UtcSeconds | None = Field(None, alias="from", description="From this time on; by default an hour before.")
+    until: UtcSeconds | None = Field(None, description="Before this time; by default now.")
+
+
+@operations.reads(
+    "/v1/usage",
+    scope="auth:usage:read",
+    summary="Read usage",
+    shown=UsagePage,
+    example={"metadata": {"nextCursor": None}, "usage": [_EXAMPLE]},
+)
+def list_usage(call: Reading, page: Annotated[UsageQuery, Query()]) -> Reply:
+    """Many tokens in a minute mean an application that gets one per request: it should keep its token.
+
+    Counts are written down once a minute, and kept for 35 days.
+    """
+    tenant_id = chosen_tenant(call.view, call.authority, page.tenant_id)
+    if page.application_id is not None:
+        whose = whose_application(call.view, page.application_id)
+        if whose is None or not call.authority.reaches(whose):
+            raise NotFound("out of reach")
+    until = call.view.now + 1 if page.until is None else page.until
+    since = until - _DEFAULT_SPAN if page.since is None else page.since
+    found = usage_of(
+        call.view,
+        from_minute=since // 60,
+        until_minute=-(-until // 60),
+        per=page.per,
+        tenant_id=tenant_id,
+        application_id=page.application_id,
+        after=_place(page.cursor),
+        limit=page.limit + 1,
+    )
+    shown, next_cursor = cut_page(found, page.limit, lambda usage: f"{usage.starts_at}.{usage.application_id}")
+    return Reply(UsagePage(metadata=PageMetadata(next_cursor=next_cursor), usage=[_shown(usage) for usage in shown]))
+
+
+def _place(cursor: str | None) -> tuple[int, str] | None:
+    if cursor is None:
+        return None
+    match = _CURSOR.fullmatch(cursor)
+    if match is None:
+        raise bad_cursor()
+    return int(match[1]), match[2]
+
+
+def _shown(usage: Usage) -> UsageShown:
+    return UsageShown(
+        application_id=usage.application_id or None,
+        tenant_id=usage.tenant_id,
+        starts_at=datetime.fromtimestamp(usage.starts_at, UTC),
+        tokens=usage.tokens,
+        refusals=usage.refusals,
+    )
