@@ -1,5 +1,6 @@
 """Callers of the management API, and what they manage: tenants of their own, on a running service."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,9 +43,9 @@ class Asker:
         assert answer.status_code == 200, answer.text
         return answer.json()
 
-    def make(self, path: str, *, headers: dict[str, str] | None = None, **members: object) -> Any:  # noqa: ANN401 - whatever JSON it is
-        """Return what is made there, of these members; fails unless it is made."""
-        answer = self.ask("POST", path, json=members, headers=headers)
+    def make(self, path: str, body: Mapping[str, object], key: str = "") -> Any:  # noqa: ANN401 - whatever JSON it is
+        """Return what is made there, with an idempotency key if one is given; fails unless it is made."""
+        answer = self.ask("POST", path, json=body, headers={"Idempotency-Key": key} if key else {})
         assert answer.status_code == 201, answer.text
         return answer.json()
 

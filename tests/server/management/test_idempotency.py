@@ -37,10 +37,8 @@ def test_j06_repeated_creation_is_answered_again(owner: Asker) -> None:
 
 def test_j06_without_a_key_it_is_made_twice(owner: Asker) -> None:
     """And with two keys."""
-    ids = {owner.make("/v1/applications", **BODY)["applicationId"] for _ in range(2)}
-    ids |= {
-        owner.make("/v1/applications", headers={"Idempotency-Key": key}, **BODY)["applicationId"] for key in ("a", "b")
-    }
+    ids = {owner.make("/v1/applications", BODY)["applicationId"] for _ in range(2)}
+    ids |= {owner.make("/v1/applications", BODY, key)["applicationId"] for key in ("a", "b")}
     assert len(ids) == 4
 
 
@@ -101,10 +99,9 @@ def test_j06_retries_at_once_make_one(owner: Asker) -> None:
 
 def test_j06_secrets_and_rotations_can_be_repeated(owner: Asker) -> None:
     """Whatever shows a secret once."""
-    path = f"/v1/applications/{owner.make('/v1/applications', **BODY)['applicationId']}/secrets"
+    path = f"/v1/applications/{owner.make('/v1/applications', BODY)['applicationId']}/secrets"
     for number, whole in enumerate((path, f"{path}/rotate")):
-        headers = {"Idempotency-Key": f"key-{number}"}
-        first, second = (owner.make(whole, headers=headers, label="plant 4") for _ in range(2))
+        first, second = (owner.make(whole, {"label": "plant 4"}, f"key-{number}") for _ in range(2))
         assert first == second
     assert len(owner.get(path)["secrets"]) == 3
 
