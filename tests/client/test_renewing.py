@@ -292,6 +292,20 @@ def test_retry_after_beyond_the_patience_is_said_at_once() -> None:
     assert source.token() == "token-2"
 
 
+def test_a_pause_that_began_while_the_token_served_is_waited_for() -> None:
+    """The service asked to wait just before the token ended: the next caller has the patience for that."""
+    world = World(lifetime=100)
+    source = world.source(patience=10.0)
+    source.token()
+    world.now = source.shared.held.expires_at - 0.1
+    world.fail(503, retry_after="5")
+    assert source.token() == "token-1"
+    world.now += 0.2
+    world.recover()
+    assert source.token() == "token-3"
+    assert world.asked_at[-1] == pytest.approx(1000 + 100 - 0.1 + 5)
+
+
 def test_a_caller_who_joins_too_early_a_renewal_waits_for_its_time() -> None:
     """It came in the instant in which a renewal that nobody waited for found that it is too early."""
     world = World(lifetime=100)

@@ -56,15 +56,16 @@ class Pace:
             self.not_before = now + asked * (1 + 0.1 * random())  # not sooner, and not everybody at once
         pause = REFUSAL_HOLDS if failed.is_final else backoff(self._failures, _LONGEST_BACKGROUND_PAUSE, random())
         self.retry_at = max(now + pause, self.not_before)
-        is_known = failed.is_final or self.not_before > now
-        self._told, self._told_until = failed, now + _TOLD_AGAIN if is_known else _NEVER
+        self._told, self._told_until = failed, now + _TOLD_AGAIN
 
-    def told_again(self, now: float) -> Failed | None:
-        """Return what a caller is told without an attempt: what the last one was, when asking now can't change it.
+    def told_again(self, now: float, patience: float) -> Failed | None:
+        """Return what a caller with so much patience is told without an attempt: the last failure, if it stands.
 
         For a second, so that not each of a thousand callers costs a thread, a look into the vault and a log line.
         """
-        return self._told if now < self._told_until else None
+        is_too_early = self.not_before > now + patience
+        stands = self._told is not None and (self._told.is_final or is_too_early) and now < self._told_until
+        return self._told if stands else None
 
     def may_force(self, now: float) -> bool:
         """Tell whether a token may be renewed because the API refused it, and count it.

@@ -97,7 +97,7 @@ class SharedToken:
             if self._flight_at(now) is None:
                 if meanwhile is not None and now < self._pace.retry_at:
                     return meanwhile
-                if meanwhile is None and (failed := self._pace.told_again(now)):
+                if meanwhile is None and (failed := self._pace.told_again(now, self._patience)):
                     raise self._error(failed)
             is_failing = self._pace.is_failing
             flight, is_new = self._join(is_awaited=meanwhile is None, in_time=state is TokenState.STALE, now=now)
