@@ -30,7 +30,7 @@ td, th { border-top: 1px solid var(--line); padding: .45rem .75rem .45rem 0; ver
 
 async def description(scope: Scope, receive: Receive) -> Answer:  # noqa: ARG001 - as all endpoints
     """Answer with the OpenAPI 3.1 description."""
-    return json_answer(_document(), _CACHE) if scope["method"] in {"GET", "HEAD"} else _METHOD_NOT_ALLOWED
+    return json_answer(_description(), _CACHE) if scope["method"] in {"GET", "HEAD"} else _METHOD_NOT_ALLOWED
 
 
 async def page(scope: Scope, receive: Receive) -> Answer:  # noqa: ARG001 - as all endpoints
@@ -48,13 +48,26 @@ async def page(scope: Scope, receive: Receive) -> Answer:  # noqa: ARG001 - as a
 
 
 @cache
-def _document() -> bytes:
-    return (files("sensos_auth.server") / "openapi.json").read_bytes()
+def _description() -> bytes:
+    return json.dumps(_document(), ensure_ascii=False).encode()
+
+
+def _document() -> dict[str, Any]:
+    """Return the description: the part that is written by hand, and the management API's, which is made from it."""
+    own = json.loads((files("sensos_auth.server") / "openapi.json").read_bytes())
+    management = json.loads((files("sensos_auth.server.management") / "openapi.json").read_bytes())
+    components = {name: members | management["components"].get(name, {}) for name, members in own["components"].items()}
+    return {
+        **own,
+        "tags": own["tags"] + management["tags"],
+        "paths": own["paths"] | management["paths"],
+        "components": components,
+    }
 
 
 @cache
 def _page() -> bytes:
-    document = json.loads(_document())
+    document = _document()
     operations = [
         (operation["tags"][0], _operation(path, method, operation, document))
         for path, methods in document["paths"].items()
@@ -95,10 +108,16 @@ def _operation(path: str, method: str, operation: dict[str, Any], document: dict
 
 def _members(schema: dict[str, Any]) -> str:
     rows = "".join(
-        f"<tr><td><code>{escape(name)}</code><td>{escape(member['type'])}<td>{_text(member.get('description', ''))}"
+        f"<tr><td><code>{escape(name)}</code><td>{escape(_type(member))}<td>{_text(member.get('description', ''))}"
         for name, member in schema["properties"].items()
     )
     return f"<table><tr><th>Member<th>Type<th>{rows}</table>"
+
+
+def _type(schema: dict[str, Any]) -> str:
+    if "anyOf" in schema:
+        return " or ".join(_type(each) for each in schema["anyOf"])
+    return str(schema["type"])
 
 
 def _example(content: dict[str, Any]) -> str:

@@ -1,7 +1,7 @@
 """``/v1/applications``: the machines of the caller's tenant; for operators, of all tenants."""
 
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import Path, Query
 from pydantic import Field
@@ -53,7 +53,7 @@ class ApplicationShown(Shown):
     application_id: str
     tenant_id: str
     name: str
-    state: str = Field(description="`enabled` or `disabled`.")
+    state: Literal["enabled", "disabled"]
     scope: str = Field(description="The scopes of its tokens, separated by spaces.")
     lifetime: int | None = Field(description="Of its access tokens, in seconds; `null` for its tenant's.")
     audience: str | None = Field(description="The API that its tokens are for; `null` for the deployment's.")

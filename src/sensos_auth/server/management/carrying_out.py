@@ -64,7 +64,7 @@ class Endpoint:
         self._deployment = deployment
         self.__name__ = operation.function.__name__
         self.__doc__ = operation.function.__doc__
-        self.__signature__ = _signature(operation.function)
+        self.__signature__ = signature_for_fastapi(operation.function)
 
     async def __call__(self, request: Request, **values: Any) -> Response:  # noqa: ANN401 - as the operation takes them
         """Carry it out; raises what it raises."""
@@ -129,7 +129,8 @@ class Endpoint:
         return written(reply, self.operation.status)
 
 
-def _signature(function: Callable[..., Any]) -> inspect.Signature:
+def signature_for_fastapi(function: Callable[..., Any]) -> inspect.Signature:
+    """Return what the operation takes from a request: without its first argument, but with the request itself."""
     _, *arguments = inspect.signature(function).parameters.values()
     request = inspect.Parameter("request", inspect.Parameter.KEYWORD_ONLY, annotation=Request)
     return inspect.Signature([request, *(argument.replace(kind=argument.KEYWORD_ONLY) for argument in arguments)])

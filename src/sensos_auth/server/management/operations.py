@@ -5,10 +5,11 @@ in a change, or with a registry to open its own change on. The others come from 
 them.
 """
 
+import inspect
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel
 
@@ -52,6 +53,15 @@ class Operation:
         """Return its name for generated clients, such as ``createTenant``."""
         first, *rest = self.function.__name__.split("_")
         return first + "".join(word.capitalize() for word in rest)
+
+    @property
+    def body_members(self) -> frozenset[str]:
+        """Return the names of the members that its body can have."""
+        body = inspect.signature(self.function).parameters.get("body")
+        if body is None:
+            return frozenset()
+        model: type[BaseModel] = get_args(body.annotation)[0] if get_args(body.annotation) else body.annotation
+        return frozenset(str(field.alias) for field in model.model_fields.values())
 
     @property
     def is_of_operators(self) -> bool:

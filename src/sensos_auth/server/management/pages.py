@@ -8,7 +8,7 @@ whether the caller may know of it, and then what lies behind is looked for withi
 from collections.abc import Callable, Sequence
 from typing import Annotated, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 from pydantic.alias_generators import to_camel
 
 from sensos_auth.model.errors import InvalidInput
@@ -61,7 +61,7 @@ class PageMetadata(Shown):
 class CountedPageMetadata(PageMetadata):
     """Where the next page is, and how many there are."""
 
-    total: int | None = Field(
+    total: Annotated[int | None, WithJsonSchema({"type": "integer"})] = Field(
         default=None, exclude_if=lambda total: total is None, description="Only with `includeTotal=true`."
     )
 

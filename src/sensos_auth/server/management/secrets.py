@@ -1,7 +1,7 @@
 """``/v1/applications/{applicationId}/secrets`` and ``/v1/secrets``: several are valid at once, so that they rotate."""
 
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import Body, Path, Query
 from pydantic import Field
@@ -58,7 +58,7 @@ class KeptSecret(Shown):
     secret_id: str
     application_id: str
     label: str
-    state: str = Field(description="`active`, `expired` or `revoked`.")
+    state: Literal["active", "expired", "revoked"]
     created_at: datetime
     expires_at: datetime | None
     revoked_at: datetime | None

@@ -7,7 +7,7 @@ from fastapi import Body, Path, Query
 from pydantic import Field
 
 from sensos_auth.issuing import key_rotation
-from sensos_auth.model.signing_key import SigningKey
+from sensos_auth.model.signing_key import KeyState, SigningKey
 from sensos_auth.registry.signing_keys import list_signing_keys as all_signing_keys
 from sensos_auth.server.management.authority import OPERATOR
 from sensos_auth.server.management.carrying_out import OwnChange, Reading
@@ -38,7 +38,7 @@ class SigningKeyShown(Shown):
 
     kid: str
     algorithm: str
-    state: str = Field(description="`upcoming`, `active`, `retiring`, `retired` or `revoked`.")
+    state: KeyState
     created_at: datetime
     signs_from: datetime
     signs_until: datetime | None = Field(description="`null` until its successor is published.")

@@ -1,7 +1,7 @@
 """``/v1/tenants``: the caller's own; for operators all."""
 
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import Path, Query
 from pydantic import Field
@@ -41,7 +41,7 @@ class TenantShown(Shown):
 
     tenant_id: str
     name: str
-    state: str = Field(description="`enabled` or `disabled`.")
+    state: Literal["enabled", "disabled"]
     lifetime: int | None = Field(description="Of its access tokens, in seconds; `null` for the deployment's.")
     created_at: datetime
     disabled_at: datetime | None

@@ -1,6 +1,7 @@
 """``/v1/tokens/revoke``: one access token is refused from now on."""
 
 from datetime import datetime
+from typing import Literal
 
 from pydantic import Field
 
@@ -28,7 +29,7 @@ class RevokedTokenShown(Shown):
     """A token that was revoked. Of one that was named by its ID, no more is known."""
 
     token_id: str
-    state: str = Field(description="`revoked`.")
+    state: Literal["revoked"]
     tenant_id: str | None
     application_id: str | None
     expires_at: datetime | None

@@ -2,7 +2,7 @@
 
 from collections.abc import Set as AbstractSet
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import Query
 from pydantic import Field
@@ -38,7 +38,7 @@ class VerifierShown(Shown):
     name: str
     application_id: str
     tenant_id: str
-    state: str = Field(description="`confirmed`: it holds every revocation; or `behind`.")
+    state: Literal["confirmed", "behind"] = Field(description="Whether it holds every revocation.")
     live: bool = Field(description="Whether it is counted on.")
     version: int = Field(description="The registry version that it holds.")
     last_seen_at: datetime
