@@ -40,21 +40,21 @@ def test_usage_is_added_up_by_application_and_period(command_line: CommandLine) 
     )
     table = command_line.run("usage", "--since", SINCE).stdout.splitlines()
     assert [line.split() for line in table] == [
-        ["since", "application", "ID", "tokens", "refusals"],
+        ["starts", "at", "application", "ID", "tokens", "refusals"],
         [HOUR, "-", "0", "7"],
         [HOUR, application_id, "6", "2"],
     ]
     of_application = command_line.print_json("usage", "--since", SINCE, "--application", application_id)
-    row = {"since": HOUR, "applicationId": application_id, "tenantId": tenant_id, "tokens": 6, "refusals": 2}
+    row = {"startsAt": HOUR, "applicationId": application_id, "tenantId": tenant_id, "tokens": 6, "refusals": 2}
     assert of_application == {"metadata": {"nextCursor": None}, "usage": [row]}
     assert command_line.print_json("usage", "--since", SINCE, "--tenant", tenant_id) == of_application
     by_minute = command_line.print_json("usage", "--since", SINCE, "--per", "minute", "--tenant", tenant_id)["usage"]
-    assert [(each["since"], each["tokens"], each["refusals"]) for each in by_minute] == [
+    assert [(each["startsAt"], each["tokens"], each["refusals"]) for each in by_minute] == [
         (SINCE, 5, 2),
         (SINCE.replace(":30:00Z", ":31:00Z"), 1, 0),
     ]
     (by_day,) = command_line.print_json("usage", "--since", SINCE, "--per", "day", "--tenant", tenant_id)["usage"]
-    assert (by_day["since"], by_day["tokens"]) == (f"{SINCE[:10]}T00:00:00Z", 6)
+    assert (by_day["startsAt"], by_day["tokens"]) == (f"{SINCE[:10]}T00:00:00Z", 6)
 
 
 def test_pages_of_usage(command_line: CommandLine) -> None:

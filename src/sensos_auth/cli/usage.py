@@ -75,7 +75,7 @@ def usage(
     page, next_cursor = cut_page(found, limit, _cursor)
     rows: list[Members] = [
         {
-            "since": iso_time(each.starts_at),
+            "startsAt": iso_time(each.starts_at),
             "applicationId": each.application_id or None,
             "tenantId": each.tenant_id,
             "tokens": each.tokens,
@@ -83,7 +83,7 @@ def usage(
         }
         for each in page
     ]
-    columns = ("since", "applicationId", "tokens", "refusals")
+    columns = ("startsAt", "applicationId", "tokens", "refusals")
     print_page("usage", rows, next_cursor, as_json=as_json, columns=columns, none="Nothing was counted.")
 
 
