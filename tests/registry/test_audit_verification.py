@@ -1,5 +1,9 @@
-"""Whatever is done to the audit trail is found, said, and said where."""
+"""Whatever is done to the audit trail is found, said, and said where.
 
+``SENSOS_AUTH_TAMPERINGS`` sets the number of examples of each kind.
+"""
+
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
@@ -18,7 +22,11 @@ from sensos_auth.registry.tenants import create_tenant, disable_tenant
 from tests.registries import Clock, Place
 
 _COLUMNS = "version, position, at, actor, action, tenant_id, subject, details, hash_before, hash"
-_TAMPERING = settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+_TAMPERING = settings(
+    max_examples=int(os.environ.get("SENSOS_AUTH_TAMPERINGS", "30")),
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
 _CHANGES, _EVENTS = 6, 12
 
 

@@ -217,7 +217,7 @@ def _reschedule(change: Change, key: SigningKey, scheduled: AuditEvent) -> None:
     starts, until = scheduled.details.get("signs_from"), scheduled.details.get("signs_until")
     if isinstance(until, int) and until <= change.now:
         _end(change, key)
-    elif until is None and key.signs_until is None and isinstance(starts, int) and starts <= change.now:
+    elif key.signs_until is None and isinstance(starts, int) and starts < min(key.signs_from, change.now + 1):
         schedule_signing_key(change, key.kid, signs_from=starts, signs_until=None)
 
 
