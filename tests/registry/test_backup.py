@@ -101,6 +101,14 @@ def test_z26_a_backup_amid_writes_is_one_state_of_the_registry(source: Path, tmp
             writer.join()
 
 
+def test_z18_a_writer_that_holds_the_registry_does_not_hold_up_a_backup(source: Path, tmp_path: Path) -> None:
+    """What it has not committed is not in it."""
+    with closing(open_registry(f"sqlite:///{source}")) as registry, registry.change("test:me") as change:
+        create_tenant(change, name="under way")
+        made = back_up(source, tmp_path / "b.sqlite3")
+        assert made.manifest.version < change.version
+
+
 def test_a_damaged_registry_is_not_backed_up(source: Path, tmp_path: Path) -> None:
     """What cannot be restored is refused when it is made, and leaves nothing behind."""
     content = bytearray(source.read_bytes())
