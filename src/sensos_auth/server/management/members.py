@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from msgspec import UNSET
-from pydantic import BaseModel, ConfigDict, Field, PlainValidator, WithJsonSchema
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, WithJsonSchema
 from pydantic.alias_generators import to_camel
 
 from sensos_auth.model.lifetime import LONGEST_LIFETIME
@@ -19,9 +19,22 @@ _LENGTH = len("2026-11-25T09:00:00Z")
 
 
 Name = Annotated[
-    str, Field(min_length=1, max_length=_LONGEST_NAME, description="What people call it. Names may repeat.")
+    str,
+    Field(
+        min_length=1,
+        max_length=_LONGEST_NAME,
+        description="What people call it: printable, not blank. Names may repeat.",
+    ),
 ]
-Lifetime = Annotated[int, Field(ge=1, le=LONGEST_LIFETIME)]
+
+
+def _whole(value: object) -> object:
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+# In JSON, 5.0 is the same number as 5 (RFC 8259 section 6).
+WholeNumber = Annotated[int, BeforeValidator(_whole)]
+Lifetime = Annotated[WholeNumber, Field(ge=1, le=LONGEST_LIFETIME)]
 
 
 class Shown(BaseModel):

@@ -14,7 +14,7 @@ from sensos_auth.registry.retirement import retirement_advice
 from sensos_auth.registry.secrets import NewSecret
 from sensos_auth.server.management.applications import ApplicationId
 from sensos_auth.server.management.carrying_out import Changing, Reading
-from sensos_auth.server.management.members import Asked, Patch, Shown, UtcSeconds, absent, utc_time
+from sensos_auth.server.management.members import Asked, Patch, Shown, UtcSeconds, WholeNumber, absent, utc_time
 from sensos_auth.server.management.operations import Operations
 from sensos_auth.server.management.pages import CountedPageMetadata, CountedPageQuery, bad_cursor, cut_page
 from sensos_auth.server.management.reach import reachable_application, reachable_secret
@@ -45,7 +45,7 @@ _EXAMPLE = {
 _SHOWN_ONCE = {"applicationSecret": "sensos_sk_…"}
 
 operations = Operations("Secrets")
-_Seconds = Annotated[int, Field(ge=1, le=_LONGEST_END)]
+_Seconds = Annotated[WholeNumber, Field(ge=1, le=_LONGEST_END)]
 _Label = Annotated[
     str, Field(max_length=100, description="What people call it. Never a secret: everybody who may list it sees it.")
 ]

@@ -1,16 +1,16 @@
 """``/v1/tokens/revoke``: one access token is refused from now on."""
 
 from datetime import datetime
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import ConfigDict, WithJsonSchema
 
 from sensos_auth.model.errors import InvalidInput, NotFound
 from sensos_auth.registry.revocations import revoke_token as void_token
 from sensos_auth.server.issued_token import token_subject
 from sensos_auth.server.management.authority import OPERATOR
 from sensos_auth.server.management.carrying_out import Changing
-from sensos_auth.server.management.members import Asked, Shown, utc_time
+from sensos_auth.server.management.members import Asked, Shown, absent, utc_time
 from sensos_auth.server.management.operations import Operations
 from sensos_auth.server.management.replies import Reply
 
@@ -35,11 +35,16 @@ class RevokedTokenShown(Shown):
     expires_at: datetime | None
 
 
+_Text = Annotated[str | None, WithJsonSchema({"type": "string"})]
+
+
 class RevocableTokenAsked(Asked):
     """Which token: one of the two."""
 
-    access_token: str | None = Field(default=None, description="The token itself, of the caller's tenant.")
-    token_id: str | None = Field(default=None, description="Its claim `jti`, for who has no more of it. For operators.")
+    model_config = ConfigDict(json_schema_extra={"oneOf": [{"required": ["accessToken"]}, {"required": ["tokenId"]}]})
+
+    access_token: _Text = absent("The token itself, of the caller's tenant.")
+    token_id: _Text = absent("Its claim `jti`, for who has no more of it. For operators.")
 
     def __repr__(self) -> str:
         """Return a representation that does not show the token."""
