@@ -1,15 +1,17 @@
 """What requests alone does: it keeps the header from http to https on the same host."""
 
 import io
+from pathlib import Path
 from typing import Any
 
+import pytest
 import requests
 from requests.adapters import BaseAdapter
 from urllib3 import HTTPResponse
 
 from sensos_auth.client import TokenSource
 from sensos_auth.client.requests import TokenAuth
-from sensos_auth.testing import TokenServer
+from sensos_auth.testing import ApiAnswer, TokenServer
 
 
 class Answers(BaseAdapter):
@@ -59,3 +61,29 @@ def test_a_prepared_request_is_sent_for_days(server: TokenServer) -> None:
             server.revoke_tokens()
     assert server.api_statuses == [200, 401, 200, 401, 200]
     assert server.token_requests == 3
+
+
+def test_a_token_that_was_replaced_meanwhile_is_not_renewed_again(server: TokenServer) -> None:
+    """Two requests were prepared with the same token: the first one's 401 brings the next, and the second takes that."""
+    with requests.Session() as session:
+        session.auth = TokenAuth(TokenSource.from_env(server.environment))
+        session.trust_env = False
+        request = requests.Request("GET", f"{server.base_url}/v1/endpoint")
+        both = [session.prepare_request(request) for _ in range(2)]
+        server.revoke_tokens()
+        assert [session.send(each, timeout=5).status_code for each in both] == [200, 200]
+    assert server.token_requests == 2
+
+
+def test_a_password_of_a_netrc_file_is_not_mistaken_for_a_token(
+    server: TokenServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """When requests follows a redirect, it puts the password in the token's place: its 401 says nothing of the token."""
+    (tmp_path / "netrc").write_text("machine 127.0.0.1 login driver password hunter2\n")
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    server.answer("GET", "/v1/moved", lambda _: ApiAnswer(302, {}, {"Location": "/v1/endpoint"}))
+    with requests.Session() as session:
+        session.auth = TokenAuth(TokenSource.from_env(server.environment))
+        assert session.get(f"{server.base_url}/v1/moved", timeout=5).status_code == 401
+    assert server.token_requests == 1

@@ -3,6 +3,7 @@
 import asyncio
 import copy
 import logging
+import os
 import pickle
 import traceback
 from collections.abc import Callable
@@ -87,6 +88,10 @@ def test_m12_tracebacks_of_wrong_settings(
         TokenSource.from_env()
     assert "variables" in shown_locals(caught.value) or "environment" in shown_locals(caught.value)
     assert server.secret not in shown_locals(caught.value)
+    if "SENSOS_TENANT_ID" in changes:
+        with pytest.raises(SensosAuthError) as caught:
+            Credentials.from_env(os.environ)
+        assert server.secret not in shown_locals(caught.value)
 
 
 def test_m12_tracebacks_of_bad_secrets(tmp_path: Path) -> None:
