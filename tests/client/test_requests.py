@@ -64,7 +64,7 @@ def test_a_prepared_request_is_sent_for_days(server: TokenServer) -> None:
 
 
 def test_a_token_that_was_replaced_meanwhile_is_not_renewed_again(server: TokenServer) -> None:
-    """Two requests were prepared with the same token: the first one's 401 brings the next, and the second takes that."""
+    """Two requests were prepared with the same token: the first 401 brings the next, and the second takes that."""
     with requests.Session() as session:
         session.auth = TokenAuth(TokenSource.from_env(server.environment))
         session.trust_env = False
@@ -78,7 +78,7 @@ def test_a_token_that_was_replaced_meanwhile_is_not_renewed_again(server: TokenS
 def test_a_password_of_a_netrc_file_is_not_mistaken_for_a_token(
     server: TokenServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """When requests follows a redirect, it puts the password in the token's place: its 401 says nothing of the token."""
+    """After a redirect, requests puts the password in the token's place: its 401 says nothing of the token."""
     (tmp_path / "netrc").write_text("machine 127.0.0.1 login driver password hunter2\n")
     monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
