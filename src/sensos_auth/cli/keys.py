@@ -82,7 +82,8 @@ def rotate(*, immediately: bool, as_json: bool) -> None:
             f"{_JWKS_MAX_AGE} (the max-age of the JWKS), or until they fetch at an unknown key ID."
         )
     elif key.signs_from > now:
-        click.echo(f"The key is published, and signs in {in_words(key.signs_from - now)}. Nothing else is to be done.")
+        wait = in_words(key.signs_from - key.created_at)  # made just now
+        click.echo(f"The key is published, and signs in {wait}. Nothing else is to be done.")
     else:
         click.echo("The key is the first one, and signs now.")
 

@@ -85,7 +85,7 @@ def rotate(
         if newest is not active:
             raise Conflict(
                 f"the key {newest.kid} is published already and takes over on schedule; "
-                "rotated immediately, it takes over now"
+                "an immediate rotation (--immediately) makes it take over now"
             )
         signs_from = change.now + PUBLISHED_BEFORE_SIGNING
         schedule_signing_key(change, newest.kid, signs_from=newest.signs_from, signs_until=signs_from)
