@@ -45,6 +45,8 @@ def test_other_methods_are_refused_with_those_that_there_are(service: RunningSer
         "/v1/tenantsx",
         "/v1/tenants/a/b",
         "/v1/tenants/a/disable/",
+        "/v1/applications/a%2Fsecrets",
+        "/v1/%74enants",
         "/v1/secrets",
         "/v1",
         "/v1/",

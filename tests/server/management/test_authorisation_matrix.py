@@ -5,103 +5,33 @@ declares, from whether the scope auth:operator is among them, and from whether t
 """
 
 import json
-import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import httpx2
 import pytest
 
-from sensos_auth.issuing import key_rotation
-from sensos_auth.issuing.configuration import obtain_master_key
-from sensos_auth.model.signing_key import KeyState, newest_key
 from sensos_auth.registry.applications import disable_application
 from sensos_auth.registry.audit import AuditFilter, events_page
 from sensos_auth.registry.revocations import revoke_token
-from sensos_auth.registry.signing_keys import list_signing_keys
 from sensos_auth.server.management.application import OPERATIONS
 from sensos_auth.server.management.authority import OPERATOR
 from sensos_auth.server.management.operations import Operation
 from sensos_auth.verifying.compact_jws import parse_compact_jws
-from tests.running_service import ExampleApplication, RunningService
-from tests.server.management.asking import EVERYTHING, UNKNOWN, Asker, new_asker, new_tenant, without_request_id
+from tests.running_service import RunningService
+from tests.server.management.asking import EVERYTHING, Asker, new_asker, new_tenant, without_request_id
+from tests.server.management.things import (
+    Things,
+    ask,
+    each_operation,
+    names_a_thing,
+    new_things,
+    nothing_like,
+    right_scope,
+)
 
 INVALID_TOKEN = {"error": "Unauthorized", "message": "Invalid or expired access token"}
 NO_SCOPE = {"error": "Forbidden", "message": "The access token lacks a scope that this request needs"}
-FAR_AWAY = "2040-01-01T00:00:00Z"
-_PLACEHOLDER = re.compile(r"\{(\w+)\}")
-
-each_operation = pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.operation_id)
-
-
-@dataclass(frozen=True)
-class Things:
-    """What an operation is asked to act on: all of one tenant, made for one request."""
-
-    tenant_id: str
-    application: ExampleApplication
-    access_token: str
-    kid: str
-
-    def path(self, operation: Operation) -> str:
-        """Return the operation's path to these things."""
-        named = {
-            "tenantId": self.tenant_id,
-            "applicationId": self.application.application_id,
-            "secretId": self.application.secret_id,
-            "kid": self.kid,
-        }
-        return _PLACEHOLDER.sub(lambda match: named[match[1]], operation.path)
-
-    def body(self, operation: Operation) -> dict[str, object] | None:
-        """Return the body that the description shows, about these things."""
-        if not isinstance(operation.body_example, dict):
-            return None
-        named = {"tenantId": self.tenant_id, "accessToken": self.access_token, "expiresAt": FAR_AWAY}
-        return {name: named.get(name, value) for name, value in operation.body_example.items()}
-
-
-def new_things(service: RunningService, tenant_id: str = "") -> Things:
-    """Make things for one request, of a tenant of their own unless one is named."""
-    application = service.new_application(tenant_id=tenant_id)
-    return Things(application.tenant_id, application, service.token(application), upcoming_key(service))
-
-
-def upcoming_key(service: RunningService) -> str:
-    """Return the ID of a signing key that signs nothing yet: every token here is signed by the one before it."""
-    with service.registry.view() as view:
-        newest = newest_key(list_signing_keys(view))
-        is_upcoming = newest is not None and newest.state(view.now) is KeyState.UPCOMING
-    if newest is None or not is_upcoming:
-        master_key = obtain_master_key(service.registry, service.environment)
-        newest = key_rotation.rotate(service.registry, master_key, "ES256", actor="test", immediately=False)
-    return newest.kid
-
-
-def make_room(service: RunningService, operation: Operation) -> None:
-    """Let a rotation be possible: none may be under way."""
-    if operation.path.endswith("/signing-keys/rotate"):
-        master_key = obtain_master_key(service.registry, service.environment)
-        key_rotation.revoke(service.registry, master_key, "ES256", upcoming_key(service), actor="test")
-
-
-def ask(caller: Asker, operation: Operation, things: Things) -> httpx2.Response:
-    """Return the answer to the operation on these things."""
-    make_room(caller.service, operation)
-    return caller.ask(operation.method, things.path(operation), json=things.body(operation))
-
-
-def right_scope(operation: Operation) -> str:
-    """Return what the operation declares, and what the body that the description shows gives away."""
-    body = operation.body_example if isinstance(operation.body_example, dict) else {}
-    return f"{operation.scope} {body.get('scope') or ''}".strip()
-
-
-def names_a_thing(operation: Operation) -> bool:
-    """Tell whether the request names something that belongs to somebody."""
-    body = operation.body_example if isinstance(operation.body_example, dict) else {}
-    return "{" in operation.path or bool({"tenantId", "accessToken"} & set(body))
 
 
 def assert_no_word_of(things: Things, answer: httpx2.Response) -> None:
@@ -178,9 +108,7 @@ def test_h01_token_of_another_tenant(
     if not names_a_thing(operation):
         assert answer.status_code == operation.status, answer.text
         return
-    unknown = ExampleApplication(f"ten_{UNKNOWN}", f"app_{UNKNOWN}", f"sec_{UNKNOWN}", "")
-    nothing = Things(unknown.tenant_id, unknown, foreign.access_token[:-4] + "AAAA", "unknown")
-    assert without_request_id(answer) == without_request_id(ask(caller, operation, nothing))
+    assert without_request_id(answer) == without_request_id(ask(caller, operation, nothing_like(foreign)))
     assert answer.status_code == 404
 
 

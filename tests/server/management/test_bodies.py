@@ -178,7 +178,7 @@ def test_b_nothing_of_a_body_is_looked_at_before_the_caller(service: RunningServ
         ("lifetime", 10**30),
         ("lifetime", "60"),
         ("lifetime", True),
-        ("lifetime", 60.0),
+        ("lifetime", 60.5),
         ("scope", 'a"b'),
         ("scope", "a\\b"),
         ("scope", "é"),

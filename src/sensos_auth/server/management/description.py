@@ -33,6 +33,8 @@ _TAGS = {
 }
 FILE = "openapi.json"
 _SCHEMAS = "#/components/schemas/"
+# Pydantic's own words, which it leaves in the schema of a number that may be null.
+_WORDS = {"ge": "minimum", "le": "maximum"}
 _IF_MATCH = {
     "name": "If-Match",
     "in": "header",
@@ -226,7 +228,7 @@ def _plain(node: Any) -> Any:  # noqa: ANN401 - JSON
     if not isinstance(node, dict):
         return node
     is_schema = not isinstance(node.get("title"), dict)  # a member can be called title
-    members = {name: each for name, each in node.items() if not (is_schema and name == "title")}
+    members = {_WORDS.get(name, name): each for name, each in node.items() if not (is_schema and name == "title")}
     return {_schema_name(name): _plain(each) for name, each in members.items()}
 
 
