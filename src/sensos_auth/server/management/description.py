@@ -228,8 +228,8 @@ def _plain(node: Any) -> Any:  # noqa: ANN401 - JSON
     if not isinstance(node, dict):
         return node
     is_schema = not isinstance(node.get("title"), dict)  # a member can be called title
-    members = {_WORDS.get(name, name): each for name, each in node.items() if not (is_schema and name == "title")}
-    return {_schema_name(name): _plain(each) for name, each in members.items()}
+    members = {name: each for name, each in node.items() if not (is_schema and name == "title")}
+    return {_WORDS.get(name) or _schema_name(name): _plain(each) for name, each in members.items()}
 
 
 def _schema_name(name: str) -> str:
