@@ -4,7 +4,6 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import Iterator
-from pathlib import Path
 
 import httpx2
 import pytest
@@ -61,11 +60,13 @@ def test_creations_of_fifty_writers_are_all_there(two_workers: RunningService) -
     seconds = time.monotonic() - started
     assert statuses == {201: _WRITERS * _CHANGES}, statuses
     print(f"{_WRITERS * _CHANGES / seconds:.0f} creations a second")  # noqa: T201 - for whoever measures
-    names, cursor = [], ""
-    while cursor is not None:
-        page = owner.get(f"/v1/applications?tenantId={owner.tenant_id}&limit=100" + (cursor and f"&cursor={cursor}"))
+    path: str | None = f"/v1/applications?tenantId={owner.tenant_id}&limit=100"
+    names = []
+    while path is not None:
+        page = owner.get(path)
         names += [each["name"] for each in page["applications"]]
         cursor = page["metadata"]["nextCursor"]
+        path = cursor and f"/v1/applications?tenantId={owner.tenant_id}&limit=100&cursor={cursor}"
     written = {f"{writer}/{number}" for writer in range(_WRITERS) for number in range(_CHANGES)}
     assert sorted(names) == sorted([*written, "Fleet sync"])
     assert_sound(two_workers)

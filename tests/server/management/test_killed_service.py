@@ -7,10 +7,10 @@ import httpx2
 import pytest
 
 from sensos_auth.registry.audit import AuditFilter, events_page
-from tests.running_service import start_service
+from tests.running_service import RunningService, start_service
 from tests.server.management.asking import EVERYTHING, new_asker
 
-_ROUNDS = 5
+_ROUNDS = 3
 _CREATIONS = 30
 
 
@@ -27,6 +27,15 @@ async def _create_all(base_url: str, token: str, keys: list[str], answers: dict[
         await asyncio.gather(*(create(at, key) for key in keys))
 
 
+async def _create_all_until_killed(
+    service: RunningService, token: str, keys: list[str], answers: dict[str, httpx2.Response], *, delay: float
+) -> None:
+    creating = asyncio.create_task(_create_all(service.base_url, token, keys, answers))
+    await asyncio.sleep(delay)
+    service.end(at_once=True)
+    await creating
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(120)
 def test_z_j06_creation_is_made_once_however_the_service_ends(tmp_path: Path) -> None:
@@ -39,13 +48,7 @@ def test_z_j06_creation_is_made_once_however_the_service_ends(tmp_path: Path) ->
     for round_number in range(_ROUNDS):
         keys = [f"{round_number}-{number}" for number in range(_CREATIONS)]
 
-        async def create_and_kill(keys: list[str] = keys, delay: float = 0.02 + 0.01 * round_number) -> None:
-            creating = asyncio.create_task(_create_all(service.base_url, owner.token, keys, before))
-            await asyncio.sleep(delay)
-            service.end(at_once=True)
-            await creating
-
-        asyncio.run(create_and_kill())
+        asyncio.run(_create_all_until_killed(service, owner.token, keys, before, delay=0.02 + 0.02 * round_number))
         cut_off += sum(key not in before for key in keys)
         service = start_service(tmp_path / "data", environment=environment, port=port)
         after: dict[str, httpx2.Response] = {}
