@@ -52,8 +52,9 @@ def limit_of(name: str, written: str) -> Limit | None:
 class TokenBuckets:
     """A bucket for each key. Used by one thread. ``clock`` returns nanoseconds and never goes back.
 
-    At most 65 536 are kept. When half as many were asked for since the last time, those that were not among them are
-    forgotten: they count as full. Nothing has to be moved when one is asked for.
+    Those that nobody asked for in the time in which an empty one fills are forgotten, because they are full: few are
+    kept, and nothing has to be moved when one is asked for. Where more than 65 536 are asked for in that time, the ones
+    asked for longest ago are forgotten sooner: they count as full.
     """
 
     def __init__(self, limit: Limit, *, most: int = MOST_BUCKETS, clock: Callable[[], int] = time.monotonic_ns) -> None:
@@ -67,16 +68,16 @@ class TokenBuckets:
         # be exact, time is counted in parts of a nanosecond, as many as the limit's count.
         self._parts = limit.count
         self._each = limit.seconds * _SECOND
-        self._farthest = self._each * (limit.burst - 1)
+        self._depth = self._each * limit.burst
+        self._farthest = self._depth - self._each
+        self._older_at = 0
 
     def take(self, key: Hashable) -> int:
         """Take a token from the key's bucket; return 0, or in how many seconds there will be one (rounded up)."""
         now = self._clock() * self._parts
-        full_at = self._younger.get(key)
-        if full_at is None:
-            full_at = self._older.get(key, 0)
-            if len(self._younger) >= self._half:
-                self._younger, self._older = {}, self._younger
+        if now >= self._older_at or len(self._younger) >= self._half:
+            self._grow_older(now)
+        full_at = self._younger.get(key) or self._older.get(key, 0)
         if full_at < now:
             full_at = now
         elif full_at - now > self._farthest:
@@ -87,3 +88,9 @@ class TokenBuckets:
 
     def __len__(self) -> int:
         return len(self._younger.keys() | self._older.keys())
+
+    def _grow_older(self, now: int) -> None:
+        # Twice the time ago, or more, is what the second holds when it is let go.
+        self._older = self._younger if now < self._older_at + self._depth else {}
+        self._younger = {}
+        self._older_at = now + self._depth
