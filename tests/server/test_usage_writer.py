@@ -22,7 +22,7 @@ from sensos_auth.server.usage_writer import UsageWriter, usage_is_counted
 from tests.running_service import ExampleApplication, running_service, start_service
 
 MINUTE = int(time.time()) // 60 - 10
-START = MINUTE * 60
+LIFETIME = 36_000
 
 
 class Deployment:
@@ -35,18 +35,20 @@ class Deployment:
             tenant_id = create_tenant(change, name="Acme").tenant_id
             self.application_id = create_application(change, tenant_id=tenant_id, name="Pump").application_id
             self.secret_id = create_secret(change, application_id=self.application_id).kept.secret_id
-        self.writer = UsageWriter(self.open)
+        self.writer = UsageWriter(self.open, LIFETIME)
 
     def open(self) -> Registry:
         """Return a registry on a connection of its own."""
         return open_registry(f"sqlite:///{self.file}")
 
-    def count(self, tokens: int, refusals: int = 0, secret_id: str = "", minute: int = MINUTE) -> None:
-        """Count tokens of ten hours, and refusals, in the minute."""
+    def count(
+        self, tokens: int, refusals: int = 0, secret_id: str = "", minute: int = MINUTE, lifetime: int = LIFETIME
+    ) -> None:
+        """Count tokens and refusals in the minute."""
         secret_id = secret_id or self.secret_id
         credential = Credential(secret_id, self.application_id, "ten_a", None, None, "", None, None, 1, 1)
         for _ in range(tokens):
-            self.writer.counter.count_token(credential, minute * 60, 36_000)
+            self.writer.counter.count_token(credential, minute * 60, lifetime)
         for _ in range(refusals):
             self.writer.counter.count_refusal(self.application_id, minute * 60)
 
@@ -71,7 +73,7 @@ def usage(registry: Registry) -> list[Usage]:
 
 def test_counts_and_uses_are_written_and_added_up(deployment: Deployment) -> None:
     """Two writers of one minute lose nothing to each other."""
-    other = UsageWriter(deployment.open)
+    other = UsageWriter(deployment.open, LIFETIME)
     deployment.count(3, 2)
     deployment.writer.write()
     deployment.writer = other
@@ -79,15 +81,28 @@ def test_counts_and_uses_are_written_and_added_up(deployment: Deployment) -> Non
     deployment.writer.write()
     assert deployment.written() == [(MINUTE, 7, 3)]
     with deployment.registry.view() as view:
-        assert use_of_secret(view, deployment.secret_id) == SecretUse(START, START + 36_000)
+        used_at = MINUTE * 60 + 59  # a little late does no harm
+        assert use_of_secret(view, deployment.secret_id) == SecretUse(used_at, used_at + LIFETIME)
+
+
+def test_lifetime_of_a_token_says_until_when_a_secret_has_tokens(deployment: Deployment) -> None:
+    """Where it is not that of most; the last use is never in the future."""
+    now = int(time.time())
+    deployment.count(1, minute=now // 60, lifetime=600)
+    deployment.writer.write()
+    with deployment.registry.view() as view:
+        use = use_of_secret(view, deployment.secret_id)
+    assert use is not None
+    assert now - 60 <= use.last_used_at <= time.time()
+    assert use.tokens_expire_at == use.last_used_at + 600
 
 
 def test_a_minute_is_written_when_it_is_over(deployment: Deployment) -> None:
     """So that each row is written once."""
     deployment.count(1)
-    deployment.writer.write(START + 59)
+    deployment.writer.write(MINUTE * 60 + 59)
     assert deployment.written() == []
-    deployment.writer.write(START + 60)
+    deployment.writer.write(MINUTE * 60 + 60)
     assert deployment.written() == [(MINUTE, 1, 0)]
 
 
@@ -132,7 +147,7 @@ def test_z14_a_full_disk_loses_nothing_that_was_written_and_counts_it_once(tmp_p
         opened.append(registry)
         return registry
 
-    deployment.writer = UsageWriter(open_small)
+    deployment.writer = UsageWriter(open_small, LIFETIME)
     for number in range(4000):
         deployment.count(1, secret_id=f"sec_{number:026}")
     with pytest.raises(RegistryUnavailable, match="full"):

@@ -18,14 +18,14 @@ from sensos_auth.registry.refusal_samples import sample_refusals
 from sensos_auth.registry.sqlite import SqliteDatabase
 from sensos_auth.registry.usage import MinuteCount, record_counts, record_uses
 from sensos_auth.server.log_lines import described
-from sensos_auth.server.usage_counter import MOST_SECRETS, Count, UsageCounter, Used
+from sensos_auth.server.usage_counter import MOST_SECRETS, Count, UsageCounter
 
 # Rows in one transaction, and the pause after it in seconds.
 _ROWS_AT_ONCE = 500
 _PAUSE = 0.02
 # What SQLite keeps of the file in memory for this thread: rows come in order, each page is needed once.
 _CACHE_KIB = 500
-# Secrets and refused applications that wait while the registry can't be written.
+# Rows that wait while the registry can't be written.
 _MOST_WAITING = 2 * MOST_SECRETS
 # Seconds. Where in the minute a worker writes is drawn once, so that workers seldom meet.
 _MINUTE = 60
@@ -43,11 +43,13 @@ def usage_is_counted(environment: Mapping[str, str]) -> bool:
 class UsageWriter:
     """Writes what its ``counter`` has counted. ``open_registry`` is called in the thread that writes.
 
-    ``clock`` returns UTC seconds.
+    ``lifetime`` is that of most tokens in seconds. ``clock`` returns UTC seconds.
     """
 
-    def __init__(self, open_registry: Callable[[], Registry], clock: Callable[[], float] = time.time) -> None:
-        self.counter = UsageCounter(self._write_early)
+    def __init__(
+        self, open_registry: Callable[[], Registry], lifetime: int, clock: Callable[[], float] = time.time
+    ) -> None:
+        self.counter = UsageCounter(lifetime, self._write_early)
         self._open_registry = open_registry
         self._registry: Registry | None = None
         self._clock = clock
@@ -100,25 +102,29 @@ class UsageWriter:
     def _write_count(self, registry: Registry, count: Count) -> None:
         # In order, because neighbours share pages of the file. Uses can be written twice, when the rest fails; what is
         # added up is forgotten as soon as it is there.
-        minute, used = count.minute, count.used
-        for secrets in _some_at_once(sorted(used)):
+        for keys in _some_at_once(sorted(count.tokens, key=_secret_id)):
             with registry.observation() as view:
-                record_uses(view, [_use(minute, secret_id, used[secret_id]) for secret_id in secrets])
+                record_uses(view, [self._use(count, key, view.now) for key in keys])
             self._pause()
-        for secrets in _some_at_once(sorted(used, key=used.__getitem__)):
+        for keys in _some_at_once(sorted(count.tokens)):
             with registry.observation() as view:
-                record_counts(view, [_tokens(minute, secret_id, used[secret_id]) for secret_id in secrets])
-            for secret_id in secrets:
-                del used[secret_id]
+                record_counts(view, [_tokens(count, key) for key in keys])
+            for key in keys:
+                del count.tokens[key]
             self._pause()
         refused = dict(count.refusals)
         for applications in _some_at_once(sorted(refused)):
             with registry.observation() as view:
-                record_counts(view, [MinuteCount(minute, each, "", 0, refused[each]) for each in applications])
+                record_counts(view, [MinuteCount(count.minute, each, "", 0, refused[each]) for each in applications])
             for each in applications:
                 del count.refusals[each]
             self._pause()
         sample_refusals(registry, refused)
+
+    def _use(self, count: Count, key: str, now: int) -> tuple[str, int, int]:
+        # At the end of its minute, which is near enough: some seconds late, it makes no secret look unused.
+        used_at = min(now, count.minute * 60 + 59)
+        return _secret_id(key), used_at, used_at + count.lifetimes.get(key, self.counter.lifetime)
 
     def _opened(self) -> Registry:
         registry = self._open_registry()
@@ -134,7 +140,7 @@ class UsageWriter:
             time.sleep(_PAUSE)
 
     def _drop_what_is_too_much(self) -> None:
-        while sum(len(each.used) + len(each.refusals) for each in self._waiting) > _MOST_WAITING:
+        while sum(each.rows for each in self._waiting) > _MOST_WAITING:
             self._waiting.popleft()
 
 
@@ -143,10 +149,10 @@ def _some_at_once(names: Sequence[str]) -> Iterator[Sequence[str]]:
         yield names[first : first + _ROWS_AT_ONCE]
 
 
-def _use(minute: int, secret_id: str, used: Used) -> tuple[str, int, int]:
-    used_at = minute * 60 + used[2]
-    return secret_id, used_at, used_at + used[3]
+def _secret_id(key: str) -> str:
+    return key.partition("/")[2]
 
 
-def _tokens(minute: int, secret_id: str, used: Used) -> MinuteCount:
-    return MinuteCount(minute, used[0], secret_id, used[1], 0)
+def _tokens(count: Count, key: str) -> MinuteCount:
+    application_id, _, secret_id = key.partition("/")
+    return MinuteCount(count.minute, application_id, secret_id, count.tokens[key], 0)

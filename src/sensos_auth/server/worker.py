@@ -81,7 +81,7 @@ def service(registry: Registry, environment: Mapping[str, str], sink: LogSink, d
     def another_connection() -> Registry:
         return open_registry(database_url(environment))
 
-    usage = UsageWriter(another_connection) if usage_is_counted(environment) else None
+    usage = UsageWriter(another_connection, settings.lifetime) if usage_is_counted(environment) else None
     meter = TokenMeter(limit_settings(environment), None if usage is None else usage.counter, utc_seconds)
     issuer = Issuer(SqliteCredentialReader(registry.database), keyring, settings, utc_seconds, meter.take)
     signer = open_feed_signer(registry, master_key)
@@ -100,7 +100,7 @@ def service(registry: Registry, environment: Mapping[str, str], sink: LogSink, d
         documentation.PAGE_PATH: documentation.page,
     }
     thread = RegistryThread(another_connection)
-    deployment = Deployment(settings.issuer, master_key, signing_algorithm(environment))
+    deployment = Deployment(settings, master_key, signing_algorithm(environment))
     management = management_endpoint(management_app(verifier, thread, deployment))
     envelope = Envelope(endpoints, AccessLog(sink, frozenset(endpoints) | TEMPLATES), management)
     return Service(envelope, feed, reports, thread, usage)
