@@ -7,6 +7,7 @@ from typing import Any
 
 from fastapi import Request, Response
 
+from sensos_auth.issuing.issuer import TokenSettings
 from sensos_auth.issuing.master_key import MasterKey
 from sensos_auth.model.signing_key import Algorithm
 from sensos_auth.registry import Change, Registry, View
@@ -21,9 +22,9 @@ from sensos_auth.server.registry_thread import RegistryThread
 
 @dataclass(frozen=True, slots=True)
 class Deployment:
-    """What operations need to know of this deployment. ``issuer`` is that of its tokens."""
+    """What operations need to know of this deployment: of its tokens, and what new signing keys are made with."""
 
-    issuer: str
+    tokens: TokenSettings
     master_key: MasterKey
     algorithm: Algorithm
 
@@ -34,6 +35,7 @@ class Reading:
 
     view: View
     authority: Authority
+    deployment: Deployment
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +98,7 @@ class Endpoint:
 
     def _read(self, registry: Registry, authority: Authority, values: dict[str, Any]) -> Written:
         with registry.view() as view:
-            return self._written(self.operation.function(Reading(view, authority), **values))
+            return self._written(self.operation.function(Reading(view, authority, self._deployment), **values))
 
     def _let_change(self, registry: Registry, authority: Authority, values: dict[str, Any]) -> Written:
         with registry.view() as view:

@@ -15,7 +15,7 @@ from sensos_auth.model.errors import InvalidInput
 from sensos_auth.server.management.members import Shown
 
 LARGEST_PAGE = 100
-_DEFAULT_PAGE = 50
+DEFAULT_PAGE = 50
 _LONGEST_CURSOR = 200
 _MOST_DIGITS = 9
 
@@ -26,6 +26,13 @@ def _whole_number(value: object) -> object:
     if isinstance(value, str) and not (value.isascii() and value.isdecimal() and len(value) <= _MOST_DIGITS):
         raise ValueError("this is not a whole number")
     return value
+
+
+PageLimit = Annotated[
+    int,
+    BeforeValidator(_whole_number),
+    Field(ge=1, le=LARGEST_PAGE, description="How many to answer at most."),
+]
 
 
 class PageQuery(BaseModel):
@@ -39,9 +46,7 @@ class PageQuery(BaseModel):
         max_length=_LONGEST_CURSOR,
         description="Go on after this: the `nextCursor` of the page before.",
     )
-    limit: Annotated[int, BeforeValidator(_whole_number)] = Field(
-        _DEFAULT_PAGE, ge=1, le=LARGEST_PAGE, description="How many to answer at most."
-    )
+    limit: PageLimit = DEFAULT_PAGE
 
 
 class CountedPageQuery(PageQuery):

@@ -39,6 +39,7 @@ _EXAMPLE = {
     **_KEPT,
     "lastUsedAt": "2026-11-25T09:10:00Z",
     "tokensExpireAt": "2026-11-25T19:10:00Z",
+    "tokensAlive": 3,
     "isSafeToRetire": False,
     "retirement": "last used 5 min ago: not yet, wait until 2026-11-26T10:10:00Z",
 }
@@ -70,6 +71,7 @@ class SecretShown(KeptSecret):
 
     last_used_at: datetime | None
     tokens_expire_at: datetime | None = Field(description="When the last token that was obtained with it expires.")
+    tokens_alive: int = Field(description="How many tokens that were obtained with it may not have expired.")
     is_safe_to_retire: bool
     retirement: str = Field(description="Why it is safe to revoke it, or why not, for people.")
 
@@ -302,6 +304,7 @@ def _shown(view: View, secret: Secret) -> SecretShown:
             **_kept(secret, view.now),
             "last_used_at": utc_time(advice.last_used_at),
             "tokens_expire_at": utc_time(advice.tokens_expire_at),
+            "tokens_alive": advice.tokens_alive,
             "is_safe_to_retire": advice.is_safe,
             "retirement": advice.says,
         }

@@ -77,7 +77,7 @@ def revoke_token(call: Changing, body: RevocableTokenAsked) -> Reply:
             )
         )
     try:
-        subject = token_subject(body.access_token or "", call.change, call.deployment.issuer)
+        subject = token_subject(body.access_token or "", call.change, call.deployment.tokens.issuer)
     except InvalidInput:
         raise NotFound("no token of ours") from None
     if not call.authority.reaches(subject.tenant_id):

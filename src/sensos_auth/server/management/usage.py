@@ -1,23 +1,27 @@
-"""``/v1/usage``: tokens and refusals, by application and time."""
+"""``/v1/usage``: tokens and refusals, by application and time; and who gets a token for each request."""
 
 import re
 from datetime import UTC, datetime
 from typing import Annotated
 
 from fastapi import Query
-from pydantic import Field
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic.alias_generators import to_camel
 
-from sensos_auth.model.errors import NotFound
+from sensos_auth.model.errors import InvalidInput, NotFound
 from sensos_auth.registry.applications import whose_application
+from sensos_auth.registry.uncached_tokens import applications_that_cache_no_token
 from sensos_auth.registry.usage import Period, Usage, usage_of
 from sensos_auth.server.management.carrying_out import Reading
 from sensos_auth.server.management.members import Shown, UtcSeconds
 from sensos_auth.server.management.operations import Operations
-from sensos_auth.server.management.pages import PageMetadata, PageQuery, bad_cursor, cut_page
+from sensos_auth.server.management.pages import DEFAULT_PAGE, PageLimit, PageMetadata, PageQuery, bad_cursor, cut_page
 from sensos_auth.server.management.reach import chosen_tenant
 from sensos_auth.server.management.replies import Reply
 
-_DEFAULT_SPAN = 3600
+# Seconds. The counts of all applications stand together, minute by minute: a tenant's are looked for among everybody's.
+_LONGEST_SPAN = 24 * 3600
+_DEFAULT_SPAN = _LONGEST_SPAN
 _CURSOR = re.compile(r"([0-9]{1,12})\.([a-z0-9_]{0,64})")
 _EXAMPLE = {
     "applicationId": "app_mfrggzdfmztwq2lknnwg23tpoa",
@@ -25,6 +29,14 @@ _EXAMPLE = {
     "startsAt": "2026-11-25T09:00:00Z",
     "tokens": 2,
     "refusals": 0,
+}
+_UNCACHED_EXAMPLE = {
+    "applicationId": "app_mfrggzdfmztwq2lknnwg23tpoa",
+    "tenantId": "ten_ga2tqnbygu3tmobzha4tsojqgy",
+    "tokens": 3600,
+    "needed": 1,
+    "lifetime": 36_000,
+    "advice": "3 600 tokens in the last hour; one lasts 10 h: cache it",
 }
 
 operations = Operations("Usage")
@@ -52,9 +64,36 @@ class UsageQuery(PageQuery):
 
     tenant_id: str | None = Field(None, min_length=1, max_length=64, description="Only this tenant's applications.")
     application_id: str | None = Field(None, min_length=1, max_length=64, description="Only this application.")
-    per: Period = Field("minute", description="What they are added up to.")
-    since: UtcSeconds | None = Field(None, alias="from", description="From this time on; by default an hour before.")
+    per: Period = Field("hour", description="What they are added up to.")
+    since: UtcSeconds | None = Field(None, alias="from", description="From this time on; by default a day before.")
     until: UtcSeconds | None = Field(None, description="Before this time; by default now.")
+
+
+class UncachedTokensShown(Shown):
+    """An application that gets a token for each request, where it could keep one."""
+
+    application_id: str
+    tenant_id: str
+    tokens: int = Field(description="How many it got in the last hour.")
+    needed: int = Field(description="How many a process needs that keeps its own.")
+    lifetime: int = Field(description="For how many seconds each is valid.")
+    advice: str = Field(description="For people.")
+
+
+class UncachedTokensPage(Shown):
+    """The costliest applications first."""
+
+    metadata: PageMetadata
+    uncached_tokens: list[UncachedTokensShown]
+
+
+class UncachedTokensQuery(BaseModel):
+    """Which applications, and how many."""
+
+    model_config = ConfigDict(alias_generator=to_camel, frozen=True, extra="forbid")
+
+    tenant_id: str | None = Field(None, min_length=1, max_length=64, description="Only this tenant's applications.")
+    limit: PageLimit = DEFAULT_PAGE
 
 
 @operations.reads(
@@ -65,9 +104,9 @@ class UsageQuery(PageQuery):
     example={"metadata": {"nextCursor": None}, "usage": [_EXAMPLE]},
 )
 def list_usage(call: Reading, page: Annotated[UsageQuery, Query()]) -> Reply:
-    """Many tokens in a minute mean an application that gets one per request: it should keep its token.
+    """How many tokens each application got, and how many requests that named it were refused.
 
-    Counts are written down once a minute, and kept for 35 days.
+    Counts are written down once a minute, and kept for 35 days. For more than 24 hours of them, name an application.
     """
     tenant_id = chosen_tenant(call.view, call.authority, page.tenant_id)
     if page.application_id is not None:
@@ -76,6 +115,8 @@ def list_usage(call: Reading, page: Annotated[UsageQuery, Query()]) -> Reply:
             raise NotFound("out of reach")
     until = call.view.now + 1 if page.until is None else page.until
     since = until - _DEFAULT_SPAN if page.since is None else page.since
+    if page.application_id is None and until - since > _LONGEST_SPAN + 60:
+        raise InvalidInput("from and until are at most 24 hours apart, unless applicationId names an application")
     found = usage_of(
         call.view,
         from_minute=since // 60,
@@ -88,6 +129,35 @@ def list_usage(call: Reading, page: Annotated[UsageQuery, Query()]) -> Reply:
     )
     shown, next_cursor = cut_page(found, page.limit, lambda usage: f"{usage.starts_at}.{usage.application_id}")
     return Reply(UsagePage(metadata=PageMetadata(next_cursor=next_cursor), usage=[_shown(usage) for usage in shown]))
+
+
+@operations.reads(
+    "/v1/usage/uncached-tokens",
+    scope="auth:usage:read",
+    summary="Find applications that get a token per request",
+    shown=UncachedTokensPage,
+    example={"metadata": {"nextCursor": None}, "uncachedTokens": [_UNCACHED_EXAMPLE]},
+)
+def list_uncached_tokens(call: Reading, page: Annotated[UncachedTokensQuery, Query()]) -> Reply:
+    """Those that got more tokens in the last hour than 20 processes need that keep theirs, the costliest first."""
+    found = applications_that_cache_no_token(
+        call.view,
+        lifetime=call.deployment.tokens.lifetime,
+        tenant_id=chosen_tenant(call.view, call.authority, page.tenant_id),
+        limit=page.limit,
+    )
+    shown = [
+        UncachedTokensShown(
+            application_id=each.application_id,
+            tenant_id=each.tenant_id,
+            tokens=each.tokens,
+            needed=each.needed,
+            lifetime=each.lifetime,
+            advice=each.says,
+        )
+        for each in found
+    ]
+    return Reply(UncachedTokensPage(metadata=PageMetadata(next_cursor=None), uncached_tokens=shown))
 
 
 def _place(cursor: str | None) -> tuple[int, str] | None:
