@@ -1,7 +1,7 @@
 """What limits, usage and last use cost: the product with all of them, beside the product with none.
 
-Counts are written once a minute, so a round is a minute, after another one that fills the counts: what it writes is then
-a full minute's, too. Who is not loaded stands still meanwhile, so that nobody writes in the other's minute.
+Counts are written once a minute, so a round is a minute, after another one that fills the counts: what is written in it
+is then a full minute's, too. Who is not loaded stands still meanwhile, so that nobody writes in the other's minute.
 """
 
 import os
