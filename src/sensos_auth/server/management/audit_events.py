@@ -12,7 +12,7 @@ from sensos_auth.server.management.carrying_out import Reading
 from sensos_auth.server.management.members import Shown, UtcSeconds
 from sensos_auth.server.management.operations import Operations
 from sensos_auth.server.management.pages import PageMetadata, PageQuery, bad_cursor, cut_page
-from sensos_auth.server.management.reach import chosen_tenant
+from sensos_auth.server.management.reach import chosen_history
 from sensos_auth.server.management.replies import Reply
 
 _CURSOR = re.compile(r"([0-9]{1,18})\.([0-9]{1,18})")
@@ -74,7 +74,7 @@ class AuditEventsQuery(PageQuery):
 def list_audit_events(call: Reading, page: Annotated[AuditEventsQuery, Query()]) -> Reply:
     """Those about the caller's tenant; for operators all, also those about no tenant."""
     wanted = AuditFilter(
-        tenant_id=chosen_tenant(call.view, call.authority, page.tenant_id),
+        tenant_id=chosen_history(call.view, call.authority, page.tenant_id),
         actor=page.actor,
         action=page.action,
         since=page.since,

@@ -9,7 +9,7 @@ from sensos_auth.model.tenant import Tenant
 from sensos_auth.registry import View
 from sensos_auth.registry.applications import get_application
 from sensos_auth.registry.secrets import get_secret
-from sensos_auth.registry.tenants import get_tenant
+from sensos_auth.registry.tenants import get_tenant, was_tenant_made
 from sensos_auth.server.management.authority import Authority
 
 _Thing = TypeVar("_Thing")
@@ -40,6 +40,15 @@ def chosen_tenant(view: View, authority: Authority, tenant_id: str | None) -> st
     if tenant_id is not None:
         return reachable_tenant(view, authority, tenant_id).tenant_id
     return None if authority.is_operator else authority.tenant_id
+
+
+def chosen_history(view: View, authority: Authority, tenant_id: str | None) -> str | None:
+    """Return the same for what is told of the past, which a tenant that was deleted has as well. Raises NotFound."""
+    if tenant_id is None:
+        return None if authority.is_operator else authority.tenant_id
+    if not was_tenant_made(view, tenant_id):
+        raise NotFound("never was")
+    return _within(authority, tenant_id, tenant_id)
 
 
 def _within(authority: Authority, tenant_id: str, thing: _Thing) -> _Thing:

@@ -16,7 +16,7 @@ from sensos_auth.server.management.carrying_out import Reading
 from sensos_auth.server.management.members import Shown, UtcSeconds
 from sensos_auth.server.management.operations import Operations
 from sensos_auth.server.management.pages import DEFAULT_PAGE, PageLimit, PageMetadata, PageQuery, bad_cursor, cut_page
-from sensos_auth.server.management.reach import chosen_tenant
+from sensos_auth.server.management.reach import chosen_history
 from sensos_auth.server.management.replies import Reply
 
 # Seconds. The counts of all applications stand together, minute by minute: a tenant's are looked for among everybody's.
@@ -108,7 +108,7 @@ def list_usage(call: Reading, page: Annotated[UsageQuery, Query()]) -> Reply:
 
     Counts are written down once a minute, and kept for 35 days. For more than 24 hours of them, name an application.
     """
-    tenant_id = chosen_tenant(call.view, call.authority, page.tenant_id)
+    tenant_id = chosen_history(call.view, call.authority, page.tenant_id)
     if page.application_id is not None:
         whose = whose_application(call.view, page.application_id)
         if whose is None or not call.authority.reaches(whose):
@@ -143,7 +143,7 @@ def list_uncached_tokens(call: Reading, page: Annotated[UncachedTokensQuery, Que
     found = applications_that_cache_no_token(
         call.view,
         lifetime=call.deployment.tokens.lifetime,
-        tenant_id=chosen_tenant(call.view, call.authority, page.tenant_id),
+        tenant_id=chosen_history(call.view, call.authority, page.tenant_id),
         limit=page.limit,
     )
     shown = [
