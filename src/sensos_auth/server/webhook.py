@@ -4,6 +4,7 @@ At least once, and in order: what was not taken is told again, with growing paus
 restart. What comes twice has the same ``webhook-id``. A redirect is not followed: the signature is for this receiver.
 """
 
+import asyncio
 import base64
 import binascii
 import hmac
@@ -31,7 +32,7 @@ from sensos_auth.server.log_lines import described
 _URL, _SECRET = "SENSOS_AUTH_WEBHOOK_URL", "SENSOS_AUTH_WEBHOOK_SECRET"
 _SECRET_PREFIX = "whsec_"  # noqa: S105 - how the specification has a secret begin
 _FEWEST_BYTES, _MOST_BYTES = 24, 64
-# Seconds.
+# Seconds; the first for everything: name, connection, TLS, the answer's headers.
 _TIMEOUT = 10.0
 _TURN = 60
 _FIRST_PAUSE, _LONGEST_PAUSE = 5, 3600
@@ -125,23 +126,20 @@ class Webhook:
         turn = take_turn(registry, _TURN)
         if turn is None:
             return
-        # A proxy of the environment may be on the way to https only.
-        uses_proxy = may_use_proxy(self._settings.url)
-        with httpx2.Client(timeout=_TIMEOUT, follow_redirects=False, trust_env=uses_proxy) as client:
-            for event in turn.events:
-                failure = self._send(client, event)
-                if failure is not None:
-                    pause = min(_FIRST_PAUSE << min(turn.failures, _DOUBLINGS), _LONGEST_PAUSE)
-                    note_failure(registry, pause)
-                    structlog.get_logger().warning("webhook could not be told", reason=failure, seconds=pause)
-                    return
-                is_last = event is turn.events[-1] or self._ended.is_set()
-                note_told(registry, event, 0 if is_last else _TURN)
-                structlog.get_logger().info("webhook told", type=event.action, subject=event.subject)
-                if is_last:
-                    return
+        for event in turn.events:
+            failure = self._send(event)
+            if failure is not None:
+                pause = min(_FIRST_PAUSE << min(turn.failures, _DOUBLINGS), _LONGEST_PAUSE)
+                note_failure(registry, pause)
+                structlog.get_logger().warning("webhook could not be told", reason=failure, seconds=pause)
+                return
+            is_last = event is turn.events[-1] or self._ended.is_set()
+            note_told(registry, event, 0 if is_last else _TURN)
+            structlog.get_logger().info("webhook told", type=event.action, subject=event.subject)
+            if is_last:
+                return
 
-    def _send(self, client: httpx2.Client, event: StoredEvent) -> str | None:
+    def _send(self, event: StoredEvent) -> str | None:
         """Return why it was not taken: never the URL nor what the receiver says, which may hold anything."""
         message_id, now, body = f"msg_{event.version}_{event.position}", int(time.time()), payload(event)
         headers = {
@@ -151,11 +149,28 @@ class Webhook:
             "webhook-timestamp": str(now),
             "webhook-signature": signature(self._settings.key, message_id, now, body),
         }
+        loop = asyncio.new_event_loop()  # what ends an answer that comes byte by byte, in time
         try:
-            with client.stream("POST", self._settings.url, content=body, headers=headers) as answer:
-                return None if answer.is_success else f"the receiver answered {answer.status_code}"
-        except httpx2.HTTPError as error:
+            answer = loop.run_until_complete(_post(self._settings.url, body, headers))
+        except TimeoutError:
+            return f"the receiver did not answer within {_TIMEOUT:g} s"
+        except (httpx2.HTTPError, httpx2.InvalidURL, OSError) as error:
             return f"the receiver could not be reached: {type(error).__name__}"
+        finally:
+            loop.run_until_complete(loop.shutdown_asyncgens())
+            loop.close()  # unlike asyncio.run, it does not wait for a name server that is silent
+        return None if answer.is_success else f"the receiver answered {answer.status_code}"
+
+
+async def _post(url: str, body: bytes, headers: Mapping[str, str]) -> httpx2.Response:
+    # A proxy of the environment may be on the way to https only.
+    uses_proxy = may_use_proxy(url)
+    async with (
+        asyncio.timeout(_TIMEOUT),
+        httpx2.AsyncClient(timeout=None, follow_redirects=False, trust_env=uses_proxy) as client,
+        client.stream("POST", url, content=body, headers=headers) as answer,
+    ):
+        return answer
 
 
 def payload(event: StoredEvent) -> bytes:
