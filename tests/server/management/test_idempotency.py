@@ -4,8 +4,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from sensos_auth.registry.applications import change_application
+from sensos_auth.server.management.authority import OPERATOR
 from tests.running_service import RunningService
-from tests.server.management.asking import ADMINISTRATOR, EVERYTHING, Asker, new_asker
+from tests.server.management.asking import ADMINISTRATOR, EVERYTHING, Asker, new_asker, new_tenant
 
 
 @pytest.fixture
@@ -73,6 +75,20 @@ def test_j06_key_of_another_caller_shows_nothing(service: RunningService, owner:
         assert theirs.status_code == 201
         assert theirs.json()["applicationId"] != first.json()["applicationId"]
         assert theirs.json()["applicationSecret"] != first.json()["applicationSecret"]
+
+
+def test_j06_answer_is_not_shown_again_to_who_may_less_by_now(service: RunningService) -> None:
+    """Whoever was an operator when he made it and is none any more gets no secret of another tenant's application."""
+    operator = new_asker(service, EVERYTHING)
+    body = BODY | {"tenantId": new_tenant(service)}
+    assert operator.ask("POST", "/v1/applications", json=body, headers=KEY).status_code == 201
+    with service.registry.change("test") as change:
+        change_application(change, operator.application.application_id, scope=ADMINISTRATOR)
+    lesser = Asker(service, operator.application, service.token(operator.application))
+    answer = lesser.ask("POST", "/v1/applications", json=body, headers=KEY)
+    assert (answer.status_code, answer.json()["error"]) == (403, "Forbidden")
+    assert OPERATOR in answer.headers["www-authenticate"]
+    assert operator.ask("POST", "/v1/applications", json=body, headers=KEY).status_code == 201
 
 
 def test_j06_refused_creation_can_be_tried_again(owner: Asker) -> None:

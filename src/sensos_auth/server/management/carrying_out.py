@@ -118,11 +118,11 @@ class Endpoint:
             with registry.change(authority.actor) as change:
                 authority.check_still_stands(change)
                 if repeatable is not None:
-                    repeatable.look_up(change, master_key)
+                    repeatable.look_up(change, master_key, authority)
                 changing = Changing(change, authority, precondition, self._deployment)
                 answer = self._written(self.operation.function(changing, **values))
                 if repeatable is not None:
-                    repeatable.keep(change, master_key, answer)
+                    repeatable.keep(change, master_key, authority, answer)
         except AnsweredBefore as before:
             return before.answer
         return answer
