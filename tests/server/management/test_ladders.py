@@ -3,6 +3,7 @@
 import httpx2
 import pytest
 
+from sensos_auth.server.management.authority import OPERATOR
 from tests.running_service import RunningService
 from tests.server.management.asking import ADMINISTRATOR, EVERYTHING, Asker, new_asker, new_tenant
 
@@ -111,6 +112,30 @@ def test_j02_audience_is_for_operators(administrator: Asker, audience: str) -> N
     path = f"/v1/applications/{made['applicationId']}"
     assert_forbidden(administrator.ask("PATCH", path, json={"audience": audience}))
     assert administrator.get(path)["audience"] is None
+
+
+def test_j02_scopes_at_another_api_are_for_operators(service: RunningService, administrator: Asker) -> None:
+    """A scope is one of an audience's: who holds devices:read here does not hold that of another API."""
+    other = service.new_application(
+        scope="a b", audience="https://other.example.com", tenant_id=administrator.tenant_id
+    )
+    path = f"/v1/applications/{other.application_id}"
+    refused = administrator.ask("PATCH", path, json={"scope": "a devices:read"})
+    assert_forbidden(refused)
+    assert OPERATOR in refused.headers["www-authenticate"]
+    assert administrator.ask("PATCH", path, json={"scope": "a"}).json()["scope"] == "a"
+    operator = new_asker(service, f"{EVERYTHING} devices:read")
+    assert operator.ask("PATCH", path, json={"scope": "a devices:read"}).json()["scope"] == "a devices:read"
+
+
+def test_j02_scopes_are_moved_to_another_api_by_who_holds_them(service: RunningService) -> None:
+    """By an operator, too: what was another API's devices:write becomes this one's."""
+    other = service.new_application(scope=MIGHTY, audience="https://other.example.com")
+    path = f"/v1/applications/{other.application_id}"
+    operator = new_asker(service, EVERYTHING)
+    assert_forbidden(operator.ask("PATCH", path, json={"audience": None}))
+    holder = new_asker(service, f"{EVERYTHING} {MIGHTY}")
+    assert holder.ask("PATCH", path, json={"audience": None}).json()["audience"] is None
 
 
 def test_h15_lifetime_of_a_tenant_is_for_operators(administrator: Asker) -> None:

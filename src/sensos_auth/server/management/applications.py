@@ -177,12 +177,7 @@ def get_application(call: Reading, application_id: ApplicationId) -> Reply:
 )
 def change_application(call: Changing, application_id: ApplicationId, body: ApplicationPatch) -> Reply:
     """Changes what is given, and leaves the rest. Tokens that it has already keep their scopes until they end."""
-    application = _seen(call, application_id)
-    if body.scope:
-        held = set(application.scope.split())
-        call.authority.need(" ".join(name for name in body.scope.split() if name not in held))
-    if "audience" in body.model_fields_set:
-        call.authority.need(OPERATOR)
+    _check_grant(call, _seen(call, application_id), body)
     scope = body.given("scope")
     changed = use_cases.change_application(
         call.change,
@@ -257,6 +252,17 @@ def _seen(call: Changing, application_id: str) -> Application:
     application = reachable_application(call.change, call.authority, application_id)
     call.precondition.check(application.changed_version)
     return application
+
+
+def _check_grant(call: Changing, application: Application, body: ApplicationPatch) -> None:
+    """Raise InsufficientScope unless the caller may give what the change adds: a scope is one of its audience's."""
+    scope = (body.scope or "") if "scope" in body.model_fields_set else application.scope
+    audience = body.audience if "audience" in body.model_fields_set else application.audience
+    had = application.scope.split() if audience == application.audience else []
+    added = " ".join(name for name in scope.split() if name not in had)
+    call.authority.need(added)
+    if "audience" in body.model_fields_set or (added and audience is not None):
+        call.authority.need(OPERATOR)
 
 
 def _spare_itself(call: Changing, application: Application) -> None:
