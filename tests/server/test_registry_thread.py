@@ -11,6 +11,7 @@ from sensos_auth.model.errors import NotFound, RegistryUnavailable
 from sensos_auth.registry import Registry, open_registry
 from sensos_auth.registry.tenants import count_tenants, create_tenant, get_tenant
 from sensos_auth.server import registry_thread
+from sensos_auth.server.answers import Answer, Refusal
 from sensos_auth.server.registry_thread import RegistryThread
 
 
@@ -162,3 +163,28 @@ def test_work_of_a_client_that_hung_up_is_not_begun(tmp_path: Path) -> None:
         return await thread.run(count)
 
     assert with_thread(tmp_path, use) == 0
+
+
+def test_h06_busy_tenant_keeps_no_other_waiting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever has too much waiting is told so (429), and another tenant's work is done before most of his."""
+    monkeypatch.setattr(registry_thread, "MOST_WAITING_OF_ONE", 20)
+    done: list[str] = []
+
+    async def use(thread: RegistryThread) -> object:
+        released = threading.Event()
+        slow = asyncio.ensure_future(thread.run(lambda _: released.wait(5), "greedy"))
+        await asyncio.sleep(0.05)
+        greedy = [asyncio.ensure_future(thread.run(lambda _: done.append("greedy"), "greedy")) for _ in range(20)]
+        await asyncio.sleep(0)
+        with pytest.raises(Refusal) as refused:
+            await thread.run(add_tenant, "greedy")
+        modest = asyncio.ensure_future(thread.run(lambda _: done.append("modest"), "modest"))
+        await asyncio.sleep(0)
+        released.set()
+        await asyncio.gather(slow, modest, *greedy)
+        return refused.value.answer
+
+    answer = with_thread(tmp_path, use)
+    assert isinstance(answer, Answer)
+    assert (answer.status, dict(answer.headers)[b"retry-after"]) == (429, b"1")
+    assert done[:2] == ["greedy", "modest"]

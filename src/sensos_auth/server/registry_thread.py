@@ -1,11 +1,10 @@
 """A thread that works on the registry for the event loop, with a connection of its own, one piece of work at a time.
 
 So no request that asks for a token waits for a change that another one makes; and whoever changes something queues
-here, in order, in place of meeting ``database is locked``.
+here, in place of meeting ``database is locked``. Tenants take turns, so that a busy one keeps no other waiting.
 """
 
 import asyncio
-import queue
 import threading
 import time
 from collections.abc import Callable
@@ -14,11 +13,17 @@ from typing import Any, TypeVar
 
 from sensos_auth.model.errors import RegistryUnavailable
 from sensos_auth.registry import Registry
+from sensos_auth.server.answers import Refusal, error_answer
+from sensos_auth.server.turns import Turns
 
-# Pieces of work that wait, and seconds that one does at most before its turn comes: beyond that the client shall come
-# again later.
-MOST_WAITING = 500
+# Pieces of work that wait, altogether and of one tenant, and seconds that one waits at most for its turn. Beyond that
+# the client shall come again later.
+MOST_WAITING = 1_000
+MOST_WAITING_OF_ONE = 100
 LONGEST_WAIT = 3.0
+_TOO_MANY = error_answer(
+    429, "Too many requests of your tenant wait for an answer: send fewer at once", (b"retry-after", b"1")
+)
 
 _Result = TypeVar("_Result")
 
@@ -36,7 +41,7 @@ class RegistryThread:
     def __init__(self, open_registry: Callable[[], Registry]) -> None:
         self._open_registry = open_registry
         self._registry: Registry | None = None
-        self._waiting: queue.SimpleQueue[_Work | None] = queue.SimpleQueue()
+        self._waiting: Turns[_Work] = Turns()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread = threading.Thread(target=self._run, name="management", daemon=True)
 
@@ -47,23 +52,26 @@ class RegistryThread:
 
     def close(self, timeout: float = 3.0) -> None:
         """Do what is there and end, waiting at most ``timeout`` seconds."""
-        self._waiting.put(None)
+        self._waiting.end()
         self._thread.join(timeout)
 
-    async def run(self, work: Callable[[Registry], _Result]) -> _Result:
-        """Return what ``work`` returns, or raise what it raises, once its turn has come.
+    async def run(self, work: Callable[[Registry], _Result], whose: str = "") -> _Result:
+        """Return what ``work`` returns, or raise what it raises, once its turn has come. ``whose`` is a tenant's ID.
 
-        Raises RegistryUnavailable when too much is waiting, or its turn did not come within three seconds: then nothing
-        was done. Work that nobody waits for any more is not begun.
+        Raises Refusal (429) when too much of this tenant's is waiting; RegistryUnavailable when too much is altogether,
+        or its turn did not come within three seconds: then nothing was done. Work that nobody waits for any more is not
+        begun.
         """
-        if self._waiting.qsize() >= MOST_WAITING:
+        if self._waiting.waiting_of(whose) >= MOST_WAITING_OF_ONE:
+            raise Refusal(_TOO_MANY)
+        if len(self._waiting) >= MOST_WAITING:
             raise RegistryUnavailable("too many requests to the management API at once")
         result: asyncio.Future[_Result] = asyncio.get_running_loop().create_future()
-        self._waiting.put(_Work(work, time.monotonic() + LONGEST_WAIT, result))
+        self._waiting.put(whose, _Work(work, time.monotonic() + LONGEST_WAIT, result))
         return await result
 
     def _run(self) -> None:
-        while (work := self._waiting.get()) is not None:
+        while (work := self._waiting.take()) is not None:
             if work.result.cancelled():
                 continue
             try:

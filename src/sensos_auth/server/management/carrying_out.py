@@ -73,7 +73,7 @@ class Endpoint:
         assert isinstance(request, CheckedRequest)
         authority = Authority(request.caller)
         work = self._work(request, authority, values)
-        return (await self._thread.run(work)).response()
+        return (await self._thread.run(work, authority.tenant_id)).response()
 
     def _work(
         self, request: CheckedRequest, authority: Authority, values: dict[str, Any]

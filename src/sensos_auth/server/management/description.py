@@ -200,7 +200,11 @@ _RESPONSES = {
         "This Idempotency-Key was sent with another request: use a new key for each request",
     ),
     "TooManyCalls": _error(
-        "A limit of the deployment. Try again after `Retry-After` seconds.", "Too Many Requests", "…", _RETRY_AFTER
+        "Too many requests of the caller's tenant are waiting. Send fewer at once, and this one again after "
+        "`Retry-After` seconds.",
+        "Too Many Requests",
+        "Too many requests of your tenant wait for an answer: send fewer at once",
+        _RETRY_AFTER,
     ),
 }
 
