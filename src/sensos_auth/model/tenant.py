@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from sensos_auth.model.application_secret import PREFIX
 from sensos_auth.model.errors import InvalidInput
 
 _MAXIMUM_NAME = 200
@@ -25,8 +26,10 @@ class Tenant:
 def checked_name(name: str) -> str:
     """Return the display name of a tenant or an application, unchanged. Names may repeat.
 
-    Raises InvalidInput when it is blank, longer than 200 characters, or holds control characters.
+    Raises InvalidInput when it is blank, longer than 200 characters, or holds control characters or a secret.
     """
     if not name.strip() or len(name) > _MAXIMUM_NAME or not name.isprintable():
         raise InvalidInput(f"a name has 1 to {_MAXIMUM_NAME} printable characters")
+    if PREFIX in name:
+        raise InvalidInput("a name must not hold a secret: it is shown, and kept in the audit trail")
     return name

@@ -172,6 +172,7 @@ def test_b_nothing_of_a_body_is_looked_at_before_the_caller(service: RunningServ
         ("name", "a\nb"),
         ("name", "a\u202eb"),
         ("name", None),
+        ("name", "sensos_sk_pasted"),
         ("lifetime", 0),
         ("lifetime", -1),
         ("lifetime", 86_401),
@@ -220,6 +221,20 @@ def test_j03_secret_ends_at_a_time_to_come(operator: Asker, value: object) -> No
     answer = operator.ask("PATCH", path, json={"expiresAt": value})
     assert (answer.status_code, answer.json()["error"]) == (400, "Bad Request"), answer.text
     assert operator.get(path)["expiresAt"] is None
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ({"scope": "a\tb"}, "scope holds characters that it must not hold"),
+        ({"": 1}, "There is no such member to change"),
+        ({"name": "sensos_sk_pasted"}, "a name must not hold a secret"),
+    ],
+)
+def test_message_says_what_to_mend(operator: Asker, body: dict[str, object], said: str) -> None:
+    """In words: neither as a regular expression, nor as another mistake than the one that was made."""
+    answer = operator.ask("PATCH", f"/v1/applications/{operator.application.application_id}", json=body)
+    assert answer.json()["message"].partition(":")[0] == said
 
 
 def test_empty_patch_changes_nothing(operator: Asker) -> None:

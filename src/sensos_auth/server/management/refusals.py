@@ -1,7 +1,7 @@
 """What the management API says where it refuses, in the contract's form and without a word of what was sent."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
@@ -55,24 +55,27 @@ async def _no_route(request: Request, error: Exception) -> Response:
 def _malformed(error: RequestValidationError) -> Answer:
     first = error.errors()[0]
     where, *inside = first["loc"]
-    member = ".".join(str(part) for part in inside[:1])
-    if not member:
+    if not inside:
         return error_answer(400, "The body must be a JSON object")
-    match first["type"]:
+    return error_answer(400, _what_to_mend(first, where, str(inside[0])))
+
+
+def _what_to_mend(error: Mapping[str, Any], where: str, member: str) -> str:
+    match error["type"]:
         case "missing":
-            return error_answer(400, f"{member} is missing")
+            return f"{member} is missing"
         case "extra_forbidden":
             known = f": {member}" if _MEMBER.fullmatch(member) else ""
-            return error_answer(
-                400, f"There is no such {'parameter' if where == 'query' else 'member to change'}{known}"
-            )
+            return f"There is no such {'parameter' if where == 'query' else 'member to change'}{known}"
         case "string_type":
-            return error_answer(400, f"{member} must be a string")
+            return f"{member} must be a string"
         case "int_type":
-            return error_answer(400, f"{member} must be a whole number")
+            return f"{member} must be a whole number"
+        case "string_pattern_mismatch":
+            return f"{member} holds characters that it must not hold"
         case _:
-            said = first["msg"].removeprefix("Value error, ")
-            return error_answer(400, f"{member}: {said[:1].lower()}{said[1:]}")
+            said = error["msg"].removeprefix("Value error, ")
+            return f"{member}: {said[:1].lower()}{said[1:]}"
 
 
 def _response(answer: Answer) -> Response:
