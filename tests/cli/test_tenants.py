@@ -179,3 +179,18 @@ def test_delete_takes_everything_along_and_needs_a_yes(command_line: CommandLine
     assert command_line.run("tenants", "delete", tenant_id, "--yes").exit_code == 1
     assert command_line.run("applications", "show", applications[0]).exit_code == 1
     assert {action for _, action, _ in command_line.audit_trail()} >= {"tenant.deleted", "application.deleted"}
+
+
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        (("tenants", "create"), "[default: the deployment's]"),
+        (("applications", "create"), "[default: the tenant's, else the deployment's]"),
+    ],
+)
+def test_help_says_whose_lifetime_a_new_thing_has(
+    command_line: CommandLine, command: tuple[str, ...], said: str
+) -> None:
+    """A change has no such default: what is not given stays."""
+    assert said in " ".join(command_line.run(*command, "--help").stdout.split())
+    assert "[default: the" not in command_line.run(command[0], "change", "--help").stdout

@@ -37,7 +37,7 @@ def applications() -> None:
 @click.option("--tenant", "tenant_id", required=True, type=IDENTIFIER, metavar="ID", help="The tenant it belongs to.")
 @click.option("--name", required=True, help="What people call it: 1 to 200 printable characters. Names may repeat.")
 @click.option("--scope", default="", help="The scopes of its tokens, separated by spaces.  [default: none]")
-@lifetime_option
+@lifetime_option("the tenant's, else the deployment's")
 @click.option("--audience", metavar="API", help="The API that its tokens are for.  [default: the deployment's]")
 @json_option
 def create(*, tenant_id: str, name: str, scope: str, lifetime: int | None, audience: str | None, as_json: bool) -> None:
@@ -111,7 +111,7 @@ def show(*, application_id: str, as_json: bool) -> None:
 @click.argument("application_id", metavar="ID", type=IDENTIFIER)
 @click.option("--name", help="What people call it: 1 to 200 printable characters. Names may repeat.")
 @click.option("--scope", help='The scopes of its tokens, separated by spaces; "" for none.')
-@lifetime_option
+@lifetime_option()
 @click.option("--default-lifetime", is_flag=True, help="Let the tenant decide how long its tokens live.")
 @click.option("--audience", metavar="API", help="The API that its tokens are for.")
 @click.option("--default-audience", is_flag=True, help="Let the deployment decide which API its tokens are for.")

@@ -1,5 +1,8 @@
 """The parameters that many commands share, and the example at the end of a command's help."""
 
+from collections.abc import Callable
+from typing import Any, TypeVar
+
 import click
 
 from sensos_auth.model.application_secret import PREFIX
@@ -7,6 +10,7 @@ from sensos_auth.model.lifetime import LONGEST_LIFETIME
 
 _LONGEST_IDENTIFIER = 100
 _LONGEST_TOKEN_ID = 64
+_Command = TypeVar("_Command", bound=Callable[..., Any])
 
 
 class Identifier(click.ParamType[str]):
@@ -40,12 +44,13 @@ class TokenIdentifier(click.ParamType[str]):
 IDENTIFIER = Identifier()
 TOKEN_ID = TokenIdentifier()
 
-lifetime_option = click.option(
-    "--lifetime",
-    type=click.IntRange(1, LONGEST_LIFETIME),
-    metavar="SECONDS",
-    help=f"How long its tokens live, at most {LONGEST_LIFETIME}.  [default: the tenant's, else the deployment's]",
-)
+
+def lifetime_option(default: str = "") -> Callable[[_Command], _Command]:
+    """Return the option; ``default`` says whose lifetime a new thing has without it."""
+    ending = f"  [default: {default}]" if default else ""
+    help_text = f"How long its tokens live, at most {LONGEST_LIFETIME}.{ending}"
+    return click.option("--lifetime", type=click.IntRange(1, LONGEST_LIFETIME), metavar="SECONDS", help=help_text)
+
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 

@@ -30,7 +30,7 @@ def tenants() -> None:
 
 @tenants.command(epilog=example('tenants create --name "Blue Motors" --json'))
 @click.option("--name", required=True, help="What people call it: 1 to 200 printable characters. Names may repeat.")
-@lifetime_option
+@lifetime_option("the deployment's")
 @json_option
 def create(*, name: str, lifetime: int | None, as_json: bool) -> None:
     """Make a tenant, and print its ID."""
@@ -96,7 +96,7 @@ def show(*, tenant_id: str, as_json: bool) -> None:
 )
 @click.argument("tenant_id", metavar="ID", type=IDENTIFIER)
 @click.option("--name", help="What people call it: 1 to 200 printable characters. Names may repeat.")
-@lifetime_option
+@lifetime_option()
 @click.option("--default-lifetime", is_flag=True, help="Let the deployment decide how long its tokens live.")
 @json_option
 def change(*, tenant_id: str, name: str | None, lifetime: int | None, default_lifetime: bool, as_json: bool) -> None:
