@@ -319,3 +319,26 @@ def test_j17_the_trail_names_the_caller(administrator: Asker) -> None:
     assert ("application.created", made["applicationId"]) in actions
     assert ("secret.created", made["secretId"]) in actions
     assert {event["actor"] for event in events} == {actor}
+
+
+def test_j02_secrets_for_another_api_are_for_operators(service: RunningService, administrator: Asker) -> None:
+    """Neither a secret nor a longer life of one, nor enabling, whatever the caller holds here; revoking is for all."""
+    other = service.new_application(
+        scope="devices:read", audience="https://other.example.com", tenant_id=administrator.tenant_id
+    )
+    holder = new_asker(service, f"{ADMINISTRATOR} devices:read", tenant_id=administrator.tenant_id)
+    path, secret = f"/v1/applications/{other.application_id}", f"/v1/secrets/{other.secret_id}"
+    assert holder.ask("PATCH", secret, json={"expiresAt": "2040-01-01T00:00:00Z"}).status_code == 200
+    refused = [
+        holder.ask("POST", f"{path}/secrets", json={}),
+        holder.ask("POST", f"{path}/secrets/rotate", json={}),
+        holder.ask("POST", f"{path}/enable"),
+        holder.ask("PATCH", secret, json={"expiresAt": None}),
+    ]
+    for answer in refused:
+        assert_forbidden(answer)
+        assert OPERATOR in answer.headers["www-authenticate"]
+    assert holder.ask("POST", f"{secret}/revoke").status_code == 200
+    assert holder.ask("POST", f"{path}/disable").status_code == 200
+    operator = new_asker(service, f"{EVERYTHING} devices:read")
+    assert operator.ask("POST", f"{path}/secrets", json={}).status_code == 201

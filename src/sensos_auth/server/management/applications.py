@@ -10,8 +10,8 @@ from sensos_auth.model.application import Application
 from sensos_auth.model.errors import Conflict
 from sensos_auth.registry import applications as use_cases
 from sensos_auth.registry.secrets import create_secret
-from sensos_auth.server.management.authority import OPERATOR
 from sensos_auth.server.management.carrying_out import Changing, Reading
+from sensos_auth.server.management.grants import check_grant, check_handing_out
 from sensos_auth.server.management.members import Asked, Lifetime, Name, Patch, Shown, absent, utc_time
 from sensos_auth.server.management.operations import Operations
 from sensos_auth.server.management.pages import CountedPageMetadata, CountedPageQuery, bad_cursor, cut_page
@@ -137,9 +137,7 @@ def create_application(call: Changing, body: NewApplication) -> Reply:
     """An application and its first secret, which is shown this once; for 24 hours again under the same key."""
     tenant_id = body.tenant_id or call.authority.tenant_id
     reachable_tenant(call.change, call.authority, tenant_id)
-    call.authority.need(body.scope)
-    if body.audience is not None:
-        call.authority.need(OPERATOR)
+    check_grant(call.authority, scope=body.scope, audience=body.audience)
     application = use_cases.create_application(
         call.change,
         tenant_id=tenant_id,
@@ -177,7 +175,14 @@ def get_application(call: Reading, application_id: ApplicationId) -> Reply:
 )
 def change_application(call: Changing, application_id: ApplicationId, body: ApplicationPatch) -> Reply:
     """Changes what is given, and leaves the rest. Tokens that it has already keep their scopes until they end."""
-    _check_grant(call, _seen(call, application_id), body)
+    application = _seen(call, application_id)
+    given = body.model_fields_set
+    check_grant(
+        call.authority,
+        scope=(body.scope or "") if "scope" in given else application.scope,
+        audience=body.audience if "audience" in given else application.audience,
+        before=application,
+    )
     scope = body.given("scope")
     changed = use_cases.change_application(
         call.change,
@@ -230,7 +235,7 @@ def disable_application(call: Changing, application_id: ApplicationId) -> Reply:
 )
 def enable_application(call: Changing, application_id: ApplicationId) -> Reply:
     """Lets it get tokens again. The caller must hold all of its scopes."""
-    call.authority.need(_seen(call, application_id).scope)
+    check_handing_out(call.authority, _seen(call, application_id))
     return _reply(use_cases.enable_application(call.change, application_id))
 
 
@@ -252,17 +257,6 @@ def _seen(call: Changing, application_id: str) -> Application:
     application = reachable_application(call.change, call.authority, application_id)
     call.precondition.check(application.changed_version)
     return application
-
-
-def _check_grant(call: Changing, application: Application, body: ApplicationPatch) -> None:
-    """Raise InsufficientScope unless the caller may give what the change adds: a scope is one of its audience's."""
-    scope = (body.scope or "") if "scope" in body.model_fields_set else application.scope
-    audience = body.audience if "audience" in body.model_fields_set else application.audience
-    had = application.scope.split() if audience == application.audience else []
-    added = " ".join(name for name in scope.split() if name not in had)
-    call.authority.need(added)
-    if "audience" in body.model_fields_set or (added and audience is not None):
-        call.authority.need(OPERATOR)
 
 
 def _spare_itself(call: Changing, application: Application) -> None:

@@ -14,6 +14,7 @@ from sensos_auth.registry.retirement import retirement_advice
 from sensos_auth.registry.secrets import NewSecret
 from sensos_auth.server.management.applications import ApplicationId
 from sensos_auth.server.management.carrying_out import Changing, Reading
+from sensos_auth.server.management.grants import check_handing_out
 from sensos_auth.server.management.members import Asked, Patch, Shown, UtcSeconds, WholeNumber, absent, utc_time
 from sensos_auth.server.management.operations import Operations
 from sensos_auth.server.management.pages import CountedPageMetadata, CountedPageQuery, bad_cursor, cut_page
@@ -164,7 +165,7 @@ def list_secrets(call: Reading, application_id: ApplicationId, page: Annotated[C
 )
 def create_secret(call: Changing, application_id: ApplicationId, body: NewSecretAsked) -> Reply:
     """Shown this once. The others stay valid. The caller must hold all of the application's scopes."""
-    call.authority.need(reachable_application(call.change, call.authority, application_id).scope)
+    check_handing_out(call.authority, reachable_application(call.change, call.authority, application_id))
     made = use_cases.create_secret(
         call.change, application_id=application_id, expires_in=body.expires_in, label=body.label
     )
@@ -181,7 +182,7 @@ def create_secret(call: Changing, application_id: ApplicationId, body: NewSecret
 )
 def rotate_secret(call: Changing, application_id: ApplicationId, body: SecretRotationAsked) -> Reply:
     """A new secret now, and an end for the others; until then all are valid. The caller must hold all its scopes."""
-    call.authority.need(reachable_application(call.change, call.authority, application_id).scope)
+    check_handing_out(call.authority, reachable_application(call.change, call.authority, application_id))
     rotation = use_cases.rotate_secret(
         call.change,
         application_id=application_id,
@@ -223,7 +224,7 @@ def change_secret(call: Changing, secret_id: SecretId, body: SecretPatch) -> Rep
     """Changes what is given. Who lets it live longer must hold all of the application's scopes."""
     secret = _seen(call, secret_id)
     if _prolongs(secret, body):
-        call.authority.need(reachable_application(call.change, call.authority, secret.application_id).scope)
+        check_handing_out(call.authority, reachable_application(call.change, call.authority, secret.application_id))
     label = body.given("label")
     changed = use_cases.change_secret(
         call.change,
