@@ -1,8 +1,12 @@
 """Attempts to get, step by step, what the caller was not given."""
 
+import time
+from concurrent.futures import ThreadPoolExecutor
+
 import httpx2
 import pytest
 
+from sensos_auth.registry.applications import count_applications, disable_application
 from sensos_auth.server.management.authority import OPERATOR
 from tests.running_service import RunningService
 from tests.server.management.asking import ADMINISTRATOR, EVERYTHING, Asker, new_asker, new_tenant
@@ -342,3 +346,19 @@ def test_j02_secrets_for_another_api_are_for_operators(service: RunningService, 
     assert holder.ask("POST", f"{path}/disable").status_code == 200
     operator = new_asker(service, f"{EVERYTHING} devices:read")
     assert operator.ask("POST", f"{path}/secrets", json={}).status_code == 201
+
+
+def test_j14_change_that_waits_is_not_made_for_who_was_cut_off_meanwhile(service: RunningService) -> None:
+    """Once the call that disables has returned, nothing is changed with a token that was good when it was shown."""
+    caller = new_asker(service, ADMINISTRATOR)
+    with ThreadPoolExecutor(1) as client:
+        with service.registry.change("test") as change:
+            asked = client.submit(caller.ask, "POST", "/v1/applications", json={"name": "Too late"})
+            time.sleep(0.3)  # by now its token was looked at, and it waits for the registry
+            assert not asked.done()
+            disable_application(change, caller.application.application_id)
+        answer = asked.result()
+    assert answer.status_code == 401
+    assert answer.headers["www-authenticate"] == 'Bearer error="invalid_token"'
+    with service.registry.view() as view:
+        assert count_applications(view, tenant_id=caller.tenant_id) == 1
