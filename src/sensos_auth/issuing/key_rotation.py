@@ -1,5 +1,6 @@
 """Signing keys come and go: the first one, the next in time, the emergency, and the end of a leaked one."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
 from sensos_auth.issuing.key_pair import KeyPair, new_key_pair
@@ -16,7 +17,7 @@ from sensos_auth.model.signing_key import (
     newest_key,
     rotation_due,
 )
-from sensos_auth.registry import Change, Registry
+from sensos_auth.registry import Change, Registry, View
 from sensos_auth.registry.signing_keys import (
     add_signing_key,
     erase_private_keys,
@@ -65,17 +66,28 @@ def _keep_current(change: Change, master_key: MasterKey, pair: KeyPair | None) -
     return added
 
 
+def _permitted(_: View) -> None:
+    """Permit whoever can open the registry."""
+
+
 def rotate(
-    registry: Registry, master_key: MasterKey, algorithm: Algorithm, *, actor: str, immediately: bool
+    registry: Registry,
+    master_key: MasterKey,
+    algorithm: Algorithm,
+    *,
+    actor: str,
+    immediately: bool,
+    permit: Callable[[View], None] = _permitted,
 ) -> SigningKey:
     """Make the next key take over: in 48 h, when every verifier has had the time to learn it, or immediately.
 
     Immediately means that a verifier that has not yet fetched the new key refuses its tokens until it has. An
     upcoming key, which verifiers know already, is preferred to a fresh one then. Raises Conflict when a rotation is
-    under way already.
+    under way already, and whatever ``permit`` raises, which is called first in the change.
     """
-    pair = new_key_pair(algorithm)
+    pair = new_key_pair(algorithm)  # before the change: an RSA key takes a while
     with registry.change(actor) as change:
+        permit(change)
         keys = list_signing_keys(change)
         active, newest = active_key(keys, change.now), newest_key(keys)
         if active is None or newest is None:
@@ -92,13 +104,23 @@ def rotate(
         return _add(change, master_key, pair, signs_from)
 
 
-def revoke(registry: Registry, master_key: MasterKey, algorithm: Algorithm, kid: str, *, actor: str) -> SigningKey:
+def revoke(
+    registry: Registry,
+    master_key: MasterKey,
+    algorithm: Algorithm,
+    kid: str,
+    *,
+    actor: str,
+    permit: Callable[[View], None] = _permitted,
+) -> SigningKey:
     """End the key at once: it signs nothing more and leaves the JWKS. Another one takes over where it was active.
 
-    Returns the revoked key. Raises NotFound; Conflict when it is revoked already.
+    Returns the revoked key. Raises NotFound; Conflict when it is revoked already; whatever ``permit`` raises, which is
+    called first in the change.
     """
     pair = new_key_pair(algorithm)
     with registry.change(actor) as change:
+        permit(change)
         keys = list_signing_keys(change)
         key = next((key for key in keys if key.kid == kid), None)
         if key is None:

@@ -5,7 +5,9 @@ declares, from whether the scope auth:operator is among them, and from whether t
 """
 
 import json
+import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx2
@@ -16,7 +18,7 @@ from sensos_auth.registry.audit import AuditFilter, events_page
 from sensos_auth.registry.revocations import revoke_token
 from sensos_auth.server.management.application import OPERATIONS
 from sensos_auth.server.management.authority import OPERATOR
-from sensos_auth.server.management.operations import Operation
+from sensos_auth.server.management.operations import Kind, Operation
 from sensos_auth.verifying.compact_jws import parse_compact_jws
 from tests.running_service import RunningService
 from tests.server.management.asking import EVERYTHING, Asker, new_asker, new_tenant, without_request_id
@@ -24,6 +26,7 @@ from tests.server.management.things import (
     Things,
     ask,
     each_operation,
+    make_room,
     names_a_thing,
     new_things,
     nothing_like,
@@ -152,6 +155,24 @@ def test_j14_disabled_caller(service: RunningService, things: Things, operation:
     with service.registry.change("test") as change:
         disable_application(change, caller.application.application_id)
     answer = ask(caller, operation, things)
+    assert (answer.status_code, answer.json()) == (401, INVALID_TOKEN)
+
+
+@pytest.mark.parametrize("kind", [kind for kind in Kind if kind is not Kind.READING], ids=lambda kind: kind.name)
+def test_j14_caller_disabled_while_his_change_waits(service: RunningService, kind: Kind) -> None:
+    """401: once whoever disabled him has his answer, nothing is changed in the caller's name, of whatever kind."""
+    operation = next(operation for operation in OPERATIONS if operation.kind is kind)
+    caller = new_asker(service, right_scope(operation))
+    things = new_things(service, "" if operation.is_of_operators else caller.tenant_id)
+    make_room(service, operation)
+    path, body = things.path(operation), things.body(operation)
+    with ThreadPoolExecutor(1) as client:
+        with service.registry.change("test") as change:
+            disable_application(change, caller.application.application_id)
+            waiting = client.submit(caller.ask, operation.method, path, json=body)
+            time.sleep(0.3)  # it has been let in, and waits for the registry
+            assert not waiting.done()
+        answer = waiting.result()
     assert (answer.status_code, answer.json()) == (401, INVALID_TOKEN)
 
 

@@ -50,7 +50,10 @@ class Changing:
 
 @dataclass(frozen=True, slots=True)
 class OwnChange:
-    """The registry, for a use case that opens its own change, and who makes it."""
+    """The registry, for a use case that opens its own change, and who makes it.
+
+    The use case is given :meth:`.Authority.check_still_stands`, to be called in that change.
+    """
 
     registry: Registry
     authority: Authority
@@ -101,8 +104,6 @@ class Endpoint:
             return self._written(self.operation.function(Reading(view, authority, self._deployment), **values))
 
     def _let_change(self, registry: Registry, authority: Authority, values: dict[str, Any]) -> Written:
-        with registry.view() as view:
-            authority.check_still_stands(view)
         return self._written(self.operation.function(OwnChange(registry, authority, self._deployment), **values))
 
     def _change(

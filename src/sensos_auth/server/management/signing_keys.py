@@ -107,6 +107,7 @@ def rotate_signing_key(call: OwnChange, body: Annotated[KeyRotationAsked, Body()
         deployment.algorithm,
         actor=call.authority.actor,
         immediately=body.immediately,
+        permit=call.authority.check_still_stands,
     )
     return _reply(call, key)
 
@@ -129,7 +130,12 @@ def revoke_signing_key(call: OwnChange, kid: KeyId) -> Reply:
     """
     deployment = call.deployment
     key = key_rotation.revoke(
-        call.registry, deployment.master_key, deployment.algorithm, kid, actor=call.authority.actor
+        call.registry,
+        deployment.master_key,
+        deployment.algorithm,
+        kid,
+        actor=call.authority.actor,
+        permit=call.authority.check_still_stands,
     )
     return _reply(call, key)
 
