@@ -48,6 +48,13 @@ def test_client_is_the_last_address_that_no_trusted_proxy_has(
     assert client(peer, *forwarded) == found
 
 
+@pytest.mark.parametrize("trusted", ["::ffff:10.0.0.0/104", "::ffff:10.0.0.1", "::/0, 0.0.0.0/0"])
+def test_proxy_may_be_written_as_a_dual_stack_socket_shows_it(trusted: str) -> None:
+    """An IPv4 address mapped into IPv6 is that IPv4 address, in the setting as in a request."""
+    assert client("10.0.0.1", "203.0.113.9", trusted=trusted) == "203.0.113.9"
+    assert client("::ffff:10.0.0.1", "203.0.113.9", trusted=trusted) == "203.0.113.9"
+
+
 def test_without_trusted_proxies_nobody_is_believed() -> None:
     """The setting is empty by default."""
     assert client("127.0.0.1", "203.0.113.9", trusted="") == "127.0.0.1"

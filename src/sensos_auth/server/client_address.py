@@ -13,12 +13,13 @@ _Network = IPv4Network | IPv6Network
 # Hops of an X-Forwarded-For that are looked at; proxies that are trusted write a few.
 _MOST_HOPS = 32
 _HOST_BITS = 64
+_MAPPED_BITS = 96  # of an IPv6 address that stands for an IPv4 one (RFC 4291 section 2.5.5.2), before that one
 
 
 def trusted_proxies(written: str) -> tuple[_Network, ...]:
     """Return the networks in the list, such as ``10.0.0.0/8, 2001:db8::/32, 192.0.2.7``; raises ConfigurationError."""
     try:
-        return tuple(ip_network(each.strip()) for each in written.split(",") if each.strip())
+        return tuple(_unmapped(ip_network(each.strip())) for each in written.split(",") if each.strip())
     except ValueError:
         raise ConfigurationError(
             f"{TRUSTED_PROXIES} must be networks or addresses with commas between: 10.0.0.0/8, 2001:db8::/32"
@@ -59,6 +60,13 @@ def whose(address: _Address) -> Hashable:
     Anybody has 2**64 addresses of IPv6 (RFC 6177).
     """
     return (6, int(address) >> _HOST_BITS) if isinstance(address, IPv6Address) else (4, int(address))
+
+
+def _unmapped(network: _Network) -> _Network:
+    mapped = network.network_address.ipv4_mapped if isinstance(network, IPv6Network) else None
+    if mapped is None or network.prefixlen < _MAPPED_BITS:
+        return network
+    return IPv4Network((mapped, network.prefixlen - _MAPPED_BITS))
 
 
 def _forwarded_for(scope: Scope) -> Iterable[str]:
