@@ -14,7 +14,7 @@ from sensos_auth.server.management.carrying_out import Changing, Reading
 from sensos_auth.server.management.grants import check_grant, check_handing_out
 from sensos_auth.server.management.members import Asked, Lifetime, Name, Patch, Shown, absent, utc_time
 from sensos_auth.server.management.operations import Operations
-from sensos_auth.server.management.pages import CountedPageMetadata, CountedPageQuery, bad_cursor, cut_page
+from sensos_auth.server.management.pages import CountedPageMetadata, CountedPageQuery, Sought, bad_cursor, cut_page
 from sensos_auth.server.management.reach import chosen_tenant, reachable_application, reachable_tenant
 from sensos_auth.server.management.replies import Reply
 
@@ -82,7 +82,7 @@ class ApplicationPage(Shown):
 class ApplicationsQuery(CountedPageQuery):
     """Which applications."""
 
-    tenant_id: str | None = Field(None, min_length=1, max_length=64, description="Only those of this tenant.")
+    tenant_id: Sought | None = Field(None, description="Only those of this tenant.")
 
 
 class NewApplication(Asked):

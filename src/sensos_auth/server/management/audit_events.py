@@ -11,7 +11,7 @@ from sensos_auth.registry.audit import AuditEvent, AuditFilter, events_page
 from sensos_auth.server.management.carrying_out import Reading
 from sensos_auth.server.management.members import Shown, UtcSeconds
 from sensos_auth.server.management.operations import Operations
-from sensos_auth.server.management.pages import PageMetadata, PageQuery, bad_cursor, cut_page
+from sensos_auth.server.management.pages import PageMetadata, PageQuery, Sought, bad_cursor, cut_page
 from sensos_auth.server.management.reach import chosen_history
 from sensos_auth.server.management.replies import Reply
 
@@ -55,11 +55,9 @@ class AuditEventPage(Shown):
 class AuditEventsQuery(PageQuery):
     """Which events."""
 
-    tenant_id: str | None = Field(None, min_length=1, max_length=64, description="Only those about this tenant.")
-    actor: str | None = Field(None, min_length=1, max_length=200, description="Only what this one did.")
-    action: str | None = Field(
-        None, min_length=1, max_length=64, description="Only this, such as `secret.revoked`, or `secret` for all."
-    )
+    tenant_id: Sought | None = Field(None, description="Only those about this tenant.")
+    actor: Sought | None = Field(None, description="Only what this one did.")
+    action: Sought | None = Field(None, description="Only this, such as `secret.revoked`, or `secret` for all.")
     since: UtcSeconds | None = Field(None, alias="from", description="Not before this time.")
     until: UtcSeconds | None = Field(None, description="Before this time.")
 

@@ -91,7 +91,7 @@ class Endpoint:
                     request.headers.getlist("idempotency-key"),
                     application_id=authority.application_id,
                     method=request.method,
-                    path=request.url.path,
+                    path=request.scope["path"],
                     document=request.document,
                 )
                 return lambda registry: self._change(registry, authority, Precondition(None), repeatable, values)

@@ -16,8 +16,10 @@ from sensos_auth.server.management.members import Shown
 
 LARGEST_PAGE = 100
 DEFAULT_PAGE = 50
-_LONGEST_CURSOR = 200
 _MOST_DIGITS = 9
+
+# What is looked for in the registry: printable, because an engine need not take a zero byte.
+Sought = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[ -~]+$")]
 
 _Thing = TypeVar("_Thing")
 
@@ -40,12 +42,7 @@ class PageQuery(BaseModel):
 
     model_config = ConfigDict(alias_generator=to_camel, frozen=True, extra="forbid")
 
-    cursor: str | None = Field(
-        None,
-        min_length=1,
-        max_length=_LONGEST_CURSOR,
-        description="Go on after this: the `nextCursor` of the page before.",
-    )
+    cursor: Sought | None = Field(None, description="Go on after this: the `nextCursor` of the page before.")
     limit: PageLimit = DEFAULT_PAGE
 
 

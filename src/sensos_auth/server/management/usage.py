@@ -15,7 +15,15 @@ from sensos_auth.registry.usage import Period, Usage, usage_of
 from sensos_auth.server.management.carrying_out import Reading
 from sensos_auth.server.management.members import Shown, UtcSeconds
 from sensos_auth.server.management.operations import Operations
-from sensos_auth.server.management.pages import DEFAULT_PAGE, PageLimit, PageMetadata, PageQuery, bad_cursor, cut_page
+from sensos_auth.server.management.pages import (
+    DEFAULT_PAGE,
+    PageLimit,
+    PageMetadata,
+    PageQuery,
+    Sought,
+    bad_cursor,
+    cut_page,
+)
 from sensos_auth.server.management.reach import chosen_history
 from sensos_auth.server.management.replies import Reply
 
@@ -62,8 +70,8 @@ class UsagePage(Shown):
 class UsageQuery(PageQuery):
     """Which counts."""
 
-    tenant_id: str | None = Field(None, min_length=1, max_length=64, description="Only this tenant's applications.")
-    application_id: str | None = Field(None, min_length=1, max_length=64, description="Only this application.")
+    tenant_id: Sought | None = Field(None, description="Only this tenant's applications.")
+    application_id: Sought | None = Field(None, description="Only this application.")
     per: Period = Field("hour", description="What they are added up to.")
     since: UtcSeconds | None = Field(None, alias="from", description="From this time on; by default a day before.")
     until: UtcSeconds | None = Field(None, description="Before this time; by default now.")
@@ -92,7 +100,7 @@ class UncachedTokensQuery(BaseModel):
 
     model_config = ConfigDict(alias_generator=to_camel, frozen=True, extra="forbid")
 
-    tenant_id: str | None = Field(None, min_length=1, max_length=64, description="Only this tenant's applications.")
+    tenant_id: Sought | None = Field(None, description="Only this tenant's applications.")
     limit: PageLimit = DEFAULT_PAGE
 
 
