@@ -1,12 +1,19 @@
 import pytest
 
 from sensos_auth.model.application_secret import Secret, digest, has_valid_checksum
-from sensos_auth.model.errors import InvalidInput, NotFound
+from sensos_auth.model.errors import Conflict, InvalidInput, NotFound
 from sensos_auth.registry import Registry
 from sensos_auth.registry.applications import create_application
 from sensos_auth.registry.audit import list_events
 from sensos_auth.registry.credentials import find_credential
-from sensos_auth.registry.secrets import create_secret, get_secret, list_secrets, revoke_secret
+from sensos_auth.registry.secrets import (
+    MOST_GOOD_SECRETS,
+    create_secret,
+    get_secret,
+    list_secrets,
+    revoke_secret,
+    rotate_secret,
+)
 from sensos_auth.registry.tenants import create_tenant
 from tests.registries import START, Clock
 
@@ -30,6 +37,21 @@ def test_several_secrets_are_valid_at_once(registry: Registry, application_id: s
     assert has_valid_checksum(first.shown)
     assert first.shown != second.shown
     assert (first.kept.expires_at, second.kept.expires_at) == (None, START + 60)
+
+
+def test_secrets_of_an_application_are_not_endless(registry: Registry, application_id: str, clock: Clock) -> None:
+    """Who may make secrets can't have a rotation write thousands of events; what has ended makes room."""
+    with registry.change("me") as change:
+        made = [create_secret(change, application_id=application_id, expires_in=60) for _ in range(MOST_GOOD_SECRETS)]
+    for make in (create_secret, rotate_secret):
+        with pytest.raises(Conflict, match="revoke those that are not used"), registry.change("me") as change:
+            make(change, application_id=application_id)
+    with registry.change("me") as change:
+        revoke_secret(change, made[0].kept.secret_id)
+        create_secret(change, application_id=application_id)
+    clock.advance(60)
+    with registry.change("me") as change:
+        assert len(rotate_secret(change, application_id=application_id).ending) == 1
 
 
 def test_i15_only_the_digest_is_stored(registry: Registry, application_id: str) -> None:

@@ -13,6 +13,8 @@ from sensos_auth.registry.applications import get_application
 from sensos_auth.registry.revocations import void_tokens
 from sensos_auth.registry.transactions import Change, View
 
+# Of an application at the same time: a rotation writes an event for each of them.
+MOST_GOOD_SECRETS = 500
 _LONGEST_EXPIRY = 100 * 365 * 86_400
 
 
@@ -36,9 +38,15 @@ class Rotation(NamedTuple):
 def create_secret(change: Change, *, application_id: str, expires_in: int | None = None, label: str = "") -> NewSecret:
     """Make a secret and return what is kept of it, and the secret itself: the only time it is ever seen.
 
-    ``expires_in`` is in seconds; ``None`` never expires. ``label`` is for people. Raises NotFound, InvalidInput.
+    ``expires_in`` is in seconds; ``None`` never expires. ``label`` is for people. Raises NotFound, InvalidInput;
+    Conflict where 500 are good already.
     """
     application = get_application(change, application_id)
+    if (
+        change.statements.count_usable_secrets(change.connection, application_id=application_id, now=change.now)
+        >= MOST_GOOD_SECRETS
+    ):
+        raise Conflict(f"the application has {MOST_GOOD_SECRETS} good secrets: revoke those that are not used")
     if expires_in is not None:
         _check_seconds(expires_in)
     shown = new_secret()
@@ -143,7 +151,7 @@ def rotate_secret(
 
     The old ones end ``old_end_in`` seconds from now (or before, where that is set already; ``None`` leaves their end as
     it is), and as soon as they were not used for ``retire_old_unused_for`` seconds (``None``: not for that). Raises
-    NotFound, InvalidInput.
+    NotFound, InvalidInput; Conflict where 500 are good already.
     """
     get_application(change, application_id)
     rows = change.statements.usable_secrets(change.connection, application_id=application_id, now=change.now)

@@ -2,12 +2,15 @@
 
 import json
 from collections.abc import Callable
+from contextlib import suppress
 from importlib.resources import files
 from typing import Any
 
 import httpx2
 import pytest
 
+from sensos_auth.model.errors import Conflict
+from sensos_auth.registry.secrets import create_secret
 from sensos_auth.server.management.application import OPERATIONS
 from sensos_auth.server.management.description import FILE, management_description
 from sensos_auth.server.management.operations import Kind, Operation
@@ -88,6 +91,7 @@ def refused(caller: Asker, operation: Operation, status: str) -> list[Callable[[
         "409": [
             lambda: ask(caller, operation, own_things(caller, things)),
             lambda: ask_after_its_end(caller, operation, things),
+            lambda: ask_for_one_too_many(caller, operation, things),
         ],
         "412": [lambda: request(headers={"If-Match": '"1"'})],
         "413": [lambda: request(json=None, content=b" " * 70_000, headers=json_type)],
@@ -103,6 +107,14 @@ def ask_otherwise_with_the_same_key(caller: Asker, operation: Operation, things:
     key = {"Idempotency-Key": f"{operation.operation_id}-{things.tenant_id}"}
     assert caller.ask(operation.method, path, json=body, headers=key).status_code == 201
     return caller.ask(operation.method, path, json={**body, "more": 1}, headers=key)
+
+
+def ask_for_one_too_many(caller: Asker, operation: Operation, things: Things) -> httpx2.Response:
+    """Return the answer once the application has as many secrets as it may."""
+    with caller.service.registry.change("test") as change, suppress(Conflict):
+        while True:
+            create_secret(change, application_id=things.application.application_id)
+    return ask(caller, operation, things)
 
 
 def own_things(caller: Asker, things: Things) -> Things:

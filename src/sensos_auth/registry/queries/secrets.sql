@@ -48,6 +48,10 @@ SET label = :label, expires_at = :expires_at, revoked_at = :revoked_at, retire_u
     warned_days = CASE WHEN expires_at = :expires_at THEN warned_days END
 WHERE secret_id = :secret_id;
 
+-- name: count_usable_secrets(application_id, now)$
+SELECT COUNT(*) FROM secrets
+WHERE application_id = :application_id AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > :now);
+
 -- name: usable_secrets(application_id, now)
 SELECT secret_id, application_id, tenant_id, label, created_at, expires_at, revoked_at, retire_unused_for, retire_unused_from,
        changed_version

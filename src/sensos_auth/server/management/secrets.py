@@ -44,6 +44,7 @@ _EXAMPLE = {
     "isSafeToRetire": False,
     "retirement": "last used 5 min ago: not yet, wait until 2026-11-26T10:10:00Z",
 }
+_MANY = f"The application has {use_cases.MOST_GOOD_SECRETS} good secrets already."
 _SHOWN_ONCE = {"applicationSecret": "sensos_sk_…"}
 
 operations = Operations("Secrets")
@@ -162,6 +163,7 @@ def list_secrets(call: Reading, application_id: ApplicationId, page: Annotated[C
     shown=CreatedSecretShown,
     example=_KEPT | _SHOWN_ONCE,
     body_example={"label": "plant 4", "expiresIn": 7_776_000},
+    conflict=_MANY,
 )
 def create_secret(call: Changing, application_id: ApplicationId, body: NewSecretAsked) -> Reply:
     """Shown this once. The others stay valid. The caller must hold all of the application's scopes."""
@@ -179,6 +181,7 @@ def create_secret(call: Changing, application_id: ApplicationId, body: NewSecret
     shown=RotatedSecretShown,
     example={**_KEPT, **_SHOWN_ONCE, "ending": [{**_KEPT, "expiresAt": "2026-12-02T09:00:00Z"}]},
     body_example={"label": "plant 4", "oldEndIn": 604_800},
+    conflict=_MANY,
 )
 def rotate_secret(call: Changing, application_id: ApplicationId, body: SecretRotationAsked) -> Reply:
     """A new secret now, and an end for the others; until then all are valid. The caller must hold all its scopes."""
