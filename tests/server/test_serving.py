@@ -1,6 +1,7 @@
 """Several workers are one service. How it starts, drains and survives is in tests/faults."""
 
 import json
+import os
 import socket
 import subprocess
 import sys
@@ -128,3 +129,28 @@ def test_ipv6(tmp_path: Path) -> None:
             assert client.get(f"http://[::1]:{port}/readyz").status_code == 200
         process.terminate()
         assert process.wait(20) == 0
+
+
+_SAYS_WHAT_HAS_STARTED = """
+import multiprocessing, os, signal, sys
+from sensos_auth.server.serving import serve
+
+def started():
+    print(len(multiprocessing.active_children()), file=sys.stderr)
+    os.kill(os.getpid(), signal.SIGTERM)
+
+serve(host="127.0.0.1", port=int(sys.argv[1]), workers=2, when_started=started)
+"""
+
+
+def test_whoever_waits_for_the_start_is_told_when_all_workers_are_forked(tmp_path: Path) -> None:
+    """Not before: a thread that imports a module while they are forked leaves them its import lock, for ever."""
+    ended = subprocess.run(
+        [sys.executable, "-c", _SAYS_WHAT_HAS_STARTED, str(free_port())],
+        env=os.environ | {"SENSOS_AUTH_DATA_DIR": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=30,
+    )
+    assert ended.stderr.splitlines()[0] == "2"

@@ -52,7 +52,7 @@ def quickstart(port: int, data_dir: Path | None) -> None:
     finally:
         registry.close()
     greeting = threading.Thread(target=_greet, args=(base_url, credentials, folder), daemon=True)
-    serve(host=_HOST, port=port, workers=1, when_listening=greeting.start)
+    serve(host=_HOST, port=port, workers=1, when_started=greeting.start)
 
 
 def _example_credentials(registry: Registry, path: Path) -> ApplicationCredentials:

@@ -66,20 +66,21 @@ def _note_start(registry: Registry) -> None:
         change.record("service.started", "service")
 
 
-def serve(*, host: str, port: int, workers: int, when_listening: Callable[[], None] | None = None) -> None:
+def serve(*, host: str, port: int, workers: int, when_started: Callable[[], None] | None = None) -> None:
     """Serve until SIGTERM or SIGINT, then let every request that has begun end. The environment configures it.
 
     What has not ended after 12 seconds, or at another signal 0.2 seconds later, is cut off. Ctrl-C reaches the workers
     as well: what is under way is answered, but nobody is told in time to go elsewhere
     (:mod:`sensos_auth.server.draining`).
 
-    Raises ConfigurationError, before anything is served, when something must be mended first.
+    ``when_started`` is called once the workers have been started. Raises ConfigurationError, before anything is served,
+    when something must be mended first.
     """
     with _log_written_out():
-        _serve(host, port, workers, when_listening)
+        _serve(host, port, workers, when_started)
 
 
-def _serve(host: str, port: int, workers: int, when_listening: Callable[[], None] | None) -> None:
+def _serve(host: str, port: int, workers: int, when_started: Callable[[], None] | None) -> None:
     prepare(os.environ)
     check_address(host, port)
     server = _Server(
@@ -102,8 +103,7 @@ def _serve(host: str, port: int, workers: int, when_listening: Callable[[], None
     )
     log = structlog.get_logger()
     log.info("serving", host=host, port=port, workers=workers)
-    if when_listening is not None:
-        server.on_startup(when_listening)
+    server.when_started = when_started
     server.serve()
     log.info("stopped")
 
@@ -124,8 +124,16 @@ class _Server(MPServer):
 
     def __init__(self, target: str, **settings: Any) -> None:  # noqa: ANN401 - as Granian has them
         super().__init__(target, **settings)
+        self.when_started: Callable[[], None] | None = None
         self._process = os.getpid()
         self._interrupted_at = 0.0
+
+    def startup(self, spawn_target: Any, target_loader: Any) -> None:  # noqa: ANN401 - as Granian has it
+        super().startup(spawn_target, target_loader)  # type: ignore[no-untyped-call]
+        # Not as a hook of Granian's, before the workers are forked: a thread that imports a module in that instant
+        # would leave them its lock on it, for ever.
+        if self.when_started is not None:
+            self.when_started()
 
     def signal_handler_interrupt(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - as Granian has it
         if os.getpid() != self._process:
