@@ -4,8 +4,11 @@ No row for each token, and none for each refusal: the service counts in memory, 
 They may be lost with the machine, and never decide about a request.
 """
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
+from itertools import chain
 from typing import Any, Literal, NamedTuple
 
 import apsw
@@ -16,6 +19,8 @@ from sensos_auth.registry.use_recording import note_recording_of_uses
 KEPT_MINUTES = 35 * 24 * 60
 Period = Literal["minute", "hour", "day"]
 _MINUTES: Mapping[Period, int] = {"minute": 1, "hour": 60, "day": 24 * 60}
+_ROWS_OF_A_STATEMENT = 50
+_VALUES = re.compile(r"VALUES \([^)]*\)")
 # Minutes of rows that one purge removes: few enough for writers to wait for it.
 _PURGED_AT_ONCE = 10
 
@@ -178,7 +183,15 @@ def _write_rows(
     rows: Sequence[tuple[str | int, ...]],
 ) -> None:
     if isinstance(view.connection, apsw.Connection):
-        # By place, which takes SQLite half the time: the statement names its parameters in this order, once each.
-        view.connection.executemany(statement.sql, rows)
+        for first in range(0, len(rows), _ROWS_OF_A_STATEMENT):
+            some = rows[first : first + _ROWS_OF_A_STATEMENT]
+            view.connection.execute(_with_rows(statement.sql, len(names), len(some)), [*chain(*some)]).fetchall()
     else:
         statement(view.connection, [dict(zip(names, row, strict=True)) for row in rows])
+
+
+@cache
+def _with_rows(sql: str, columns: int, rows: int) -> str:
+    """Return the statement for so many rows at once, by place: a third less work for SQLite than one by one."""
+    row = f"({', '.join('?' * columns)})"
+    return _VALUES.sub(f"VALUES {', '.join([row] * rows)}", sql)
