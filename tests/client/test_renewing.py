@@ -57,7 +57,16 @@ def test_half_of_the_round_trip_is_taken_off() -> None:
     world = World(lifetime=100, round_trip=8.0)
     source = world.source()
     source.token()
-    assert source.shared.held.expires_at == pytest.approx(1000.0 + 4.0 + 100)
+    assert source.shared.held.expires_at == pytest.approx(1000.0 + 4.0 + 99)
+
+
+@pytest.mark.parametrize(("lifetime", "served"), [(1, 2 / 3), (3, 2.0), (4, 3.0), (36_000, 35_999.0)])
+def test_a_token_is_not_shown_in_the_second_that_its_issuer_may_have_cut_off(lifetime: int, served: float) -> None:
+    """``exp`` is in whole seconds: one that was issued at the end of a second ends almost a second early."""
+    world = World(lifetime=lifetime)
+    source = world.source()
+    source.token()
+    assert source.shared.held.expires_at - world.now == pytest.approx(served)
 
 
 def test_lifetimes_above_a_day_are_not_believed() -> None:
@@ -65,7 +74,7 @@ def test_lifetimes_above_a_day_are_not_believed() -> None:
     world = World(lifetime=10**12)
     source = world.source()
     source.token()
-    assert source.shared.held.expires_at - world.now == 86_400
+    assert source.shared.held.expires_at - world.now == 86_399
 
 
 def test_a_machine_that_slept_notices() -> None:
@@ -118,7 +127,7 @@ def test_an_outage_up_to_the_last_second_is_not_noticed() -> None:
 
 def test_in_the_last_part_a_service_that_hangs_costs_a_moment_once() -> None:
     """The caller gets the old token after a moment at most, the next callers get it at once."""
-    world = World(lifetime=3)
+    world = World(lifetime=4)
     source = world.source()
     source.token()
     hanging: list[Callable[[], None]] = []
@@ -303,12 +312,12 @@ def test_a_pause_that_began_while_the_token_served_is_waited_for() -> None:
     world.now += 0.2
     world.recover()
     assert source.token() == "token-3"
-    assert world.asked_at[-1] == pytest.approx(1000 + 100 - 0.1 + 5)
+    assert world.asked_at[-1] == pytest.approx(1000 + 99 - 0.1 + 5)
 
 
 def test_a_caller_who_joins_too_early_a_renewal_waits_for_its_time() -> None:
     """It came in the instant in which a renewal that nobody waited for found that it is too early."""
-    world = World(lifetime=100)
+    world = World(lifetime=101)
     source = world.source()
     source.token()
     world.now = source.shared.held.stale_at
@@ -509,7 +518,7 @@ def test_the_spread_is_early_only_and_wide_after_a_common_start() -> None:
     """A token that somebody waited for is renewed anywhere up to three quarters of its life; then always late in it."""
     stale: list[tuple[float, float]] = []
     for chance in (0.0, 0.5, 1.0):
-        world = World(lifetime=1000, chance=chance)
+        world = World(lifetime=1001, chance=chance)
         source = world.source()
         source.token()
         first = source.shared.held

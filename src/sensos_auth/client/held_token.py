@@ -2,7 +2,9 @@
 
 Times are seconds of one clock that never goes back and goes on while the machine sleeps. The rules, all here:
 
-* a token ends ``expiresIn`` after it was issued, and it was issued in the middle of its request's round trip;
+* a token ends ``expiresIn`` after it was issued, or up to a second sooner: its ``exp`` is in whole seconds (RFC 7519
+  section 2). That second is taken off its lifetime, or a third of it where there are less than three;
+* it was issued in the middle of its request's round trip;
 * it is stale from three quarters of its lifetime on, or earlier by chance, never later: a stale token serves while the
   next one is fetched in the background;
 * how much earlier: a token that was fetched because somebody waited for it may have been fetched by a whole fleet in
@@ -19,6 +21,7 @@ _EARLIEST = 0.1
 _KEPT_SPREAD = STALE_FROM / 10
 _LONGEST_RESERVE = 300.0
 _RESERVE = 0.1
+_ROUNDING = 1.0  # seconds
 
 
 class TokenState(Enum):
@@ -71,6 +74,7 @@ def hold(
     ``lifetime`` is its ``expiresIn`` in seconds; ``in_time`` tells that nobody waited for it; ``random`` is 0 to 1.
     """
     issued_at = answered_at - (answered_at - asked_at) / 2
+    lifetime -= min(_ROUNDING, lifetime / 3)
     spread = _KEPT_SPREAD if in_time else STALE_FROM - _EARLIEST
     return HeldToken(
         token=token,
