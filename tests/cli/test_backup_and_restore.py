@@ -32,6 +32,7 @@ def _run_json(service: RunningService, *arguments: str) -> Any:  # noqa: ANN401 
 
 
 @pytest.mark.slow
+@pytest.mark.waits
 def test_z27_a_restored_service_issues_nothing_to_what_was_disabled_since(tmp_path: Path) -> None:
     """Backed up and followed by an export while it runs; restored, started again, probed with tokens."""
     service = start_service(tmp_path / "data")
@@ -69,6 +70,7 @@ def test_z27_a_restored_service_issues_nothing_to_what_was_disabled_since(tmp_pa
 
 
 @pytest.mark.slow
+@pytest.mark.waits
 def test_a_service_that_was_restored_without_evidence_issues_nothing_until_unlocked(tmp_path: Path) -> None:
     """503 with Retry-After, not ready, the reason in the log and in doctor; the JWKS stays; unlocked while it runs."""
     service = start_service(tmp_path / "data")

@@ -26,6 +26,7 @@ def _answer(folder: Path, answer: bytes, *arguments: str) -> tuple[int, str]:
 
 
 @pytest.mark.slow
+@pytest.mark.waits
 def test_deleting_asks_on_a_terminal(command_line: CommandLine) -> None:
     """With no, nothing has happened; with yes it is gone."""
     tenant_id = command_line.new_tenant()

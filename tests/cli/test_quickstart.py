@@ -17,7 +17,7 @@ from sensos_auth.registry.secrets import list_secrets, revoke_secret
 from sensos_auth.registry.tenants import disable_tenant
 from tests.running_service import free_port
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.waits]
 
 COMMAND = str(Path(sys.executable).with_name("sensos-auth"))
 

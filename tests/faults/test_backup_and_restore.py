@@ -24,7 +24,7 @@ from sensos_auth.registry.tenants import create_tenant
 from tests.faults.killed_at_step import BACKUP, JOURNAL, REGISTRY
 from tests.running_service import COMMAND, running_service, start_service
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.waits]
 
 _REPOSITORY = Path(__file__).parents[2]
 

@@ -95,6 +95,7 @@ def _assert_nothing_is_half_made(registry: Registry) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.waits
 @pytest.mark.timeout(60 + 5 * _ROUNDS)
 def test_z01_z02_z03_killed_manager_loses_nothing_that_was_acknowledged(tmp_path: Path) -> None:
     """After each kill: every acknowledged write is there, at most one more is, and nothing is half made."""

@@ -49,6 +49,7 @@ def _without_randomness(row: tuple[object, ...]) -> str:
 
 
 @pytest.mark.slow
+@pytest.mark.waits
 @pytest.mark.timeout(60 + _ROUNDS)
 @pytest.mark.parametrize("use_case", USE_CASES)
 def test_z01_z02_z03_z05_killed_use_case_has_happened_whole_or_not_at_all(use_case: str, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from tests.running_service import COMMAND, ExampleApplication, RunningService, running_service
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.waits]
 
 
 def _keep_asking(service: RunningService, application: ExampleApplication, seconds: float) -> None:

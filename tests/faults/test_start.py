@@ -21,7 +21,7 @@ from sensos_auth.registry import open_registry
 from sensos_auth.registry.migrating import known_migrations
 from tests.running_service import COMMAND, free_port, running_service
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.waits]
 
 _KILLED_STARTS = int(os.environ.get("SENSOS_AUTH_KILLED_STARTS", "2"))
 _OTHER_KEY = base64.urlsafe_b64encode(bytes(range(32))).decode()

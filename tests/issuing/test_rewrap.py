@@ -237,6 +237,7 @@ def test_rotations_at_once_come_one_after_the_other(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.waits
 def test_z05_killed_at_each_step_it_opens_with_what_is_there(tmp_path: Path) -> None:
     """Before each statement and each call that changes a file; it starts, and the next run comes to its end."""
     folder = tmp_path / "whole"

@@ -188,6 +188,7 @@ _steps = st.lists(st.tuples(st.integers(0, len(_STEPS) - 1), st.integers(0, 30))
 
 
 @pytest.mark.slow
+@pytest.mark.waits
 @pytest.mark.timeout(60 + 2 * _HISTORIES)
 @settings(max_examples=_HISTORIES, deadline=None)
 @given(before=_steps, after=_steps, later=st.integers(0, 10))

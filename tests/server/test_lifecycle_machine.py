@@ -388,4 +388,4 @@ class Lifecycle(RuleBasedStateMachine):
 
 
 Lifecycle.TestCase.settings = settings(max_examples=100, stateful_step_count=60, deadline=None)
-TestLifecycle = pytest.mark.slow(Lifecycle.TestCase)
+TestLifecycle = pytest.mark.waits(pytest.mark.slow(Lifecycle.TestCase))

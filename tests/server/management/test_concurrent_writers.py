@@ -15,7 +15,7 @@ from tests.server.management.asking import EVERYTHING, Asker, new_asker
 _WRITERS = 50
 _CHANGES = 4
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.slow, pytest.mark.waits, pytest.mark.timeout(120)]
 
 
 @pytest.fixture(scope="module")

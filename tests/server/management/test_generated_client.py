@@ -36,6 +36,7 @@ print("works")
 
 
 @pytest.mark.slow
+@pytest.mark.waits
 def test_generated_client_works(service: RunningService, tmp_path: Path) -> None:
     """It is made without a warning, and makes, changes and lists applications, with all that makes that safe."""
     description = tmp_path / "openapi.json"

@@ -37,6 +37,7 @@ async def _create_all_until_killed(
 
 
 @pytest.mark.slow
+@pytest.mark.waits
 @pytest.mark.timeout(120)
 def test_z_j06_creation_is_made_once_however_the_service_ends(tmp_path: Path) -> None:
     """Every creation is there once, its answer is the same before and after, and the audit trail tells of it once."""

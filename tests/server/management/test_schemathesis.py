@@ -64,6 +64,7 @@ def cases(report: str) -> int:
 
 
 @pytest.mark.slow
+@pytest.mark.waits
 @pytest.mark.timeout(400)
 def test_j18_every_answer_is_described(tmp_path: Path) -> None:
     """No 5xx, no undocumented status, header or body, and nothing malformed is accepted.
