@@ -25,7 +25,7 @@ EDITABLE := --no-deps --no-build-isolation --editable .
 PORT ?= 8000
 DATA_DIR ?=
 # test
-WORKERS ?= 2
+WORKERS ?= 3
 PYTEST_ARGS ?=
 
 .PHONY: help
@@ -40,7 +40,7 @@ quickstart: $(VENV)/.server-installed ## Start the service with an example appli
 	@exec $(BIN)/sensos-auth quickstart --port $(PORT) $(if $(DATA_DIR),--data-dir "$(DATA_DIR)")
 
 .PHONY: test
-test: setup gateways ## Run all tests, fast ones first (PYTEST_ARGS=… WORKERS=2)
+test: setup gateways ## Run all tests, fast ones first (PYTEST_ARGS=… WORKERS=3)
 	$(BIN)/pytest -m "not slow" --numprocesses $(WORKERS) --dist loadfile $(PYTEST_ARGS)
 	@# Status 5: there were none.
 	$(BIN)/pytest -m "slow and waits" --numprocesses $(WORKERS) --dist loadfile $(PYTEST_ARGS) || test $$? -eq 5
