@@ -40,7 +40,6 @@ from sensos_auth.registry.sqlite import SqliteDatabase
 from sensos_auth.registry.tenant_deletion import delete_tenant
 from sensos_auth.registry.tenants import create_tenant, disable_tenant, enable_tenant, get_tenant
 from sensos_auth.registry.usage import use_of_secret
-from sensos_auth.registry.use_recording import note_recording_of_uses
 from tests.registries import Clock
 
 _MASTER_KEY = MasterKey(bytes(range(32)))
@@ -510,7 +509,7 @@ def test_replay_feed_and_lock_are_the_same_on_both_engines(registry: Registry, c
 def test_uses_of_secrets_are_recorded_anew_after_a_restore(restoring: Restoring) -> None:
     """Whoever used a secret after the backup would be cut off by who retires it because the backup knows of no use."""
     with restoring.registry.observation() as view:
-        note_recording_of_uses(view)
+        view.statements.note_recording_of_uses(view.connection, now=view.now)
         view.connection.execute("INSERT INTO secret_uses VALUES ('sec_a', 1, 2)")
     restoring.back_up()
     restored, registry = restoring.restore()

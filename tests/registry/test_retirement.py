@@ -13,7 +13,6 @@ from sensos_auth.registry.retirement import QUIET, RetirementAdvice, retirement_
 from sensos_auth.registry.secrets import change_secret, create_secret, get_secret, revoke_secret, rotate_secret
 from sensos_auth.registry.tenants import create_tenant
 from sensos_auth.registry.usage import MinuteCount, record_counts
-from sensos_auth.registry.use_recording import note_recording_of_uses
 from tests.registries import Clock, Place
 
 HOUR = 3600
@@ -27,7 +26,7 @@ class Rotated:
     def __init__(self, registry: Registry, clock: Clock) -> None:
         self.registry, self.clock = registry, clock
         with registry.change("me") as change:
-            note_recording_of_uses(change)
+            change.statements.note_recording_of_uses(change.connection, now=change.now)
             tenant_id = create_tenant(change, name="Acme").tenant_id
             self.application_id = create_application(change, tenant_id=tenant_id, name="Pump").application_id
             self.old = create_secret(change, application_id=self.application_id).kept.secret_id

@@ -6,7 +6,7 @@ from msgspec import UNSET
 from sensos_auth.cli.changing import chosen, need_a_change
 from sensos_auth.cli.confirming import confirm, yes_option
 from sensos_auth.cli.opening import actor, opened_registry, registry_change, registry_view
-from sensos_auth.cli.paging import cut_page, page_options
+from sensos_auth.cli.paging import page_options
 from sensos_auth.cli.parameters import IDENTIFIER, example, json_option, lifetime_option
 from sensos_auth.cli.printing import Members, iso_time, print_page, print_thing
 from sensos_auth.cli.showing_secrets import print_new_secret
@@ -22,6 +22,7 @@ from sensos_auth.registry.applications import (
     list_applications,
     void_tokens_of_application,
 )
+from sensos_auth.registry.pages import cut_page
 from sensos_auth.registry.secrets import count_secrets, create_secret
 from sensos_auth.registry.tenants import get_tenant
 

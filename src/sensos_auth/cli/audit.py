@@ -4,14 +4,14 @@ import json
 import time
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
 import click
 
 from sensos_auth.cli.opening import opened_registry, registry_view
-from sensos_auth.cli.paging import cut_page, page_options
-from sensos_auth.cli.parameters import IDENTIFIER, example, json_option
+from sensos_auth.cli.paging import page_options
+from sensos_auth.cli.parameters import IDENTIFIER, TIME, example, json_option, utc_seconds
 from sensos_auth.cli.printing import iso_time, print_json, print_page
 from sensos_auth.cli.progress import Progress
 from sensos_auth.model.errors import RegistryUnavailable
@@ -21,8 +21,8 @@ from sensos_auth.registry.audit_diagnosis import TrailFinding
 from sensos_auth.registry.audit_export import export_line, read_export
 from sensos_auth.registry.audit_export_file import ExportFile
 from sensos_auth.registry.audit_verification import TrailReport, compare_with_export, holds_head, verify_trail
+from sensos_auth.registry.pages import cut_page
 
-_TIME = click.DateTime(["%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%d"])
 _PAGE = 10_000
 _LOOKS_EVERY = 1.0  # seconds
 _SHOWN = 20
@@ -65,8 +65,8 @@ def audit() -> None:
 @click.option("--tenant", "tenant_id", type=IDENTIFIER, metavar="ID", help="Only events about this tenant.")
 @click.option("--actor", type=IDENTIFIER, help="Only what this one did, such as cli:root or application:app_….")
 @click.option("--action", type=IDENTIFIER, help="Only this, such as secret.revoked, or secret for all about secrets.")
-@click.option("--since", type=_TIME, metavar="TIME", help="Not before this: 2026-11-25 or 2026-11-25T09:00:00Z (UTC).")
-@click.option("--until", type=_TIME, metavar="TIME", help="Before this.")
+@click.option("--since", type=TIME, metavar="TIME", help="Not before this: 2026-11-25 or 2026-11-25T09:00:00Z (UTC).")
+@click.option("--until", type=TIME, metavar="TIME", help="Before this.")
 @page_options
 @json_option
 def list_command(
@@ -82,7 +82,11 @@ def list_command(
 ) -> None:
     """Print the events, in the order in which they happened."""
     wanted = AuditFilter(
-        tenant_id=tenant_id, actor=actor, action=action, since=_utc_seconds(since), until=_utc_seconds(until)
+        tenant_id=tenant_id,
+        actor=actor,
+        action=action,
+        since=None if since is None else utc_seconds(since),
+        until=None if until is None else utc_seconds(until),
     )
     after = None if cursor is None else _Cursor().convert(cursor, None, click.get_current_context())
     with registry_view() as view:
@@ -241,7 +245,3 @@ def _print_report(
 def _when(version: object) -> str:
     """Return about when a change of that version happened: versions are milliseconds, while the clock is right."""
     return f" (about {iso_time(version // 1000)})" if isinstance(version, int) and 0 < version < 1 << 47 else ""
-
-
-def _utc_seconds(at: datetime | None) -> int | None:
-    return None if at is None else int(at.replace(tzinfo=UTC).timestamp())

@@ -8,7 +8,7 @@ import click
 
 from sensos_auth.cli.naming_verifiers import name_verifiers, named_in_json
 from sensos_auth.cli.opening import actor, opened_registry, registry_view
-from sensos_auth.cli.paging import cut_page, page_options
+from sensos_auth.cli.paging import page_options
 from sensos_auth.cli.parameters import IDENTIFIER, example, json_option
 from sensos_auth.cli.printing import Members, from_now, in_words, iso_time, print_json, print_page, print_thing
 from sensos_auth.cli.waiting import Done, conclude, wait_options
@@ -18,6 +18,7 @@ from sensos_auth.issuing.key_pair import public_pem
 from sensos_auth.issuing.rewrap import rewrap
 from sensos_auth.model.errors import NotFound
 from sensos_auth.model.signing_key import KeyState, SigningKey, active_key
+from sensos_auth.registry.pages import cut_page
 from sensos_auth.registry.revocations import revocations_version
 from sensos_auth.registry.signing_keys import list_signing_keys
 from sensos_auth.registry.transactions import unix_milliseconds

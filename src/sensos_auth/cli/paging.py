@@ -1,6 +1,6 @@
 """Collections, page by page: ``--cursor`` and ``--limit``, as the API has them."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 import click
@@ -8,7 +8,6 @@ import click
 from sensos_auth.cli.parameters import IDENTIFIER
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
-_Thing = TypeVar("_Thing")
 
 _LARGEST_PAGE = 1000
 
@@ -24,11 +23,3 @@ def page_options(function: _Function) -> _Function:
     )
     cursor = click.option("--cursor", type=IDENTIFIER, help="Go on where the page before ended (its nextCursor).")
     return cursor(limit(function))
-
-
-def cut_page(
-    things: Sequence[_Thing], limit: int, identify: Callable[[_Thing], str]
-) -> tuple[list[_Thing], str | None]:
-    """Return the first ``limit`` things and the cursor of the next page, if any of ``things`` is left for it."""
-    page = list(things[:limit])
-    return page, identify(page[-1]) if len(things) > limit else None

@@ -1,6 +1,7 @@
 """The parameters that many commands share, and the example at the end of a command's help."""
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 import click
@@ -11,6 +12,14 @@ from sensos_auth.model.lifetime import LONGEST_LIFETIME
 _LONGEST_IDENTIFIER = 100
 _LONGEST_TOKEN_ID = 64
 _Command = TypeVar("_Command", bound=Callable[..., Any])
+
+
+TIME = click.DateTime(["%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%d"])
+
+
+def utc_seconds(time: datetime) -> int:
+    """Return what :data:`TIME` read, in UTC seconds."""
+    return int(time.replace(tzinfo=UTC).timestamp())
 
 
 class Identifier(click.ParamType[str]):

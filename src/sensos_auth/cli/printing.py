@@ -6,9 +6,10 @@ UTC ISO 8601 with ``Z``.
 
 import json
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 
 import click
+
+from sensos_auth.model import iso_time as model_time
 
 Value = str | int | bool | None
 Members = Mapping[str, Value]
@@ -57,7 +58,7 @@ def print_page(
 
 def iso_time(at: int | None) -> str | None:
     """Return the time, given in UTC seconds, as ISO 8601."""
-    return None if at is None else datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return None if at is None else model_time.iso_time(at)
 
 
 def in_words(seconds: int) -> str:

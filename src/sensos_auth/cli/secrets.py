@@ -5,12 +5,13 @@ from msgspec import UNSET
 
 from sensos_auth.cli.changing import chosen, need_a_change
 from sensos_auth.cli.opening import actor, opened_registry, registry_change, registry_view
-from sensos_auth.cli.paging import cut_page, page_options
+from sensos_auth.cli.paging import page_options
 from sensos_auth.cli.parameters import IDENTIFIER, example, json_option
 from sensos_auth.cli.printing import Members, from_now, in_words, iso_time, print_json, print_page, print_thing
 from sensos_auth.cli.showing_secrets import print_new_secret
 from sensos_auth.cli.waiting import Done, conclude, wait_options
 from sensos_auth.model.application_secret import Secret
+from sensos_auth.registry.pages import cut_page
 from sensos_auth.registry.retirement import RetirementAdvice, retirement_advice
 from sensos_auth.registry.secret_warnings import ending_secrets
 from sensos_auth.registry.secrets import (

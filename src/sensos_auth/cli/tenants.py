@@ -6,12 +6,13 @@ from msgspec import UNSET
 from sensos_auth.cli.changing import chosen, need_a_change
 from sensos_auth.cli.confirming import confirm, yes_option
 from sensos_auth.cli.opening import actor, opened_registry, registry_change, registry_view
-from sensos_auth.cli.paging import cut_page, page_options
+from sensos_auth.cli.paging import page_options
 from sensos_auth.cli.parameters import IDENTIFIER, example, json_option, lifetime_option
 from sensos_auth.cli.printing import Members, iso_time, print_page, print_thing
 from sensos_auth.cli.waiting import Done, conclude, wait_options
 from sensos_auth.model.tenant import Tenant
 from sensos_auth.registry.applications import count_applications
+from sensos_auth.registry.pages import cut_page
 from sensos_auth.registry.tenant_deletion import delete_tenant
 from sensos_auth.registry.tenants import (
     change_tenant,

@@ -1,24 +1,25 @@
 """``sensos-auth usage``: how many tokens were issued and refused, and who fetches one for each request."""
 
 import os
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import click
 
 from sensos_auth.cli.opening import registry_view
-from sensos_auth.cli.paging import cut_page, page_options
-from sensos_auth.cli.parameters import IDENTIFIER, example, json_option
+from sensos_auth.cli.paging import page_options
+from sensos_auth.cli.parameters import IDENTIFIER, TIME, example, json_option, utc_seconds
 from sensos_auth.cli.printing import iso_time, print_page
 from sensos_auth.issuing.configuration import token_settings
 from sensos_auth.model.errors import InvalidInput
+from sensos_auth.registry.pages import cut_page
 from sensos_auth.registry.uncached_tokens import PROCESSES, applications_that_cache_no_token
 from sensos_auth.registry.usage import Period, Usage, usage_of
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from sensos_auth.cli.printing import Members
 
-_TIME = click.DateTime(["%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%d"])
 _SHOWN_BY_DEFAULT = 24 * 3600  # seconds
 _DIGITS = 12
 
@@ -30,7 +31,7 @@ _DIGITS = 12
 @click.option("--tenant", "tenant_id", type=IDENTIFIER, metavar="ID", help="Only of this tenant's applications.")
 @click.option(
     "--since",
-    type=_TIME,
+    type=TIME,
     metavar="TIME",
     help="From then on (UTC): 2026-11-25 or 2026-11-25T09:00:00Z.  [default: a day]",
 )
@@ -42,7 +43,7 @@ def usage(
     *,
     application_id: str | None,
     tenant_id: str | None,
-    since: datetime | None,
+    since: "datetime | None",
     per: Period,
     uncached: bool,
     cursor: str | None,
@@ -61,7 +62,7 @@ def usage(
         return
     after = None if cursor is None else _place(cursor)
     with registry_view() as view:
-        start = view.now - _SHOWN_BY_DEFAULT if since is None else int(since.replace(tzinfo=UTC).timestamp())
+        start = view.now - _SHOWN_BY_DEFAULT if since is None else utc_seconds(since)
         found = usage_of(
             view,
             from_minute=start // 60,

@@ -5,10 +5,11 @@ from collections.abc import Set as AbstractSet
 import click
 
 from sensos_auth.cli.opening import registry_view
-from sensos_auth.cli.paging import cut_page, page_options
+from sensos_auth.cli.paging import page_options
 from sensos_auth.cli.parameters import example, json_option
 from sensos_auth.cli.printing import Members, from_now, iso_time, print_json, print_page
 from sensos_auth.model.errors import InvalidInput
+from sensos_auth.registry.pages import cut_page
 from sensos_auth.registry.revocations import revocations_version
 from sensos_auth.registry.transactions import unix_milliseconds
 from sensos_auth.registry.verifiers import VerifierReport, list_verifiers, live_verifiers

@@ -6,13 +6,13 @@ hexadecimal, ``null`` for an event from before there was a chain.
 
 import json
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, NamedTuple
 
 import msgspec
 
 from sensos_auth.model.errors import InvalidInput
+from sensos_auth.model.iso_time import iso_time, seconds_of
 from sensos_auth.registry.audit import AuditEvent
 from sensos_auth.registry.audit_chain import StoredEvent
 
@@ -50,7 +50,7 @@ def export_line(event: AuditEvent) -> bytes:
     line = _Line(
         version=event.version,
         position=event.position,
-        at=datetime.fromtimestamp(event.at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        at=iso_time(event.at),
         actor=event.actor,
         action=event.action,
         tenant_id=event.tenant_id,
@@ -89,7 +89,7 @@ def parse_line(line: bytes, where: str) -> ExportedEvent:
     """Return the event on the line; raises InvalidInput that names ``where``."""
     try:
         read = _decode(line)
-        at = int(datetime.strptime(read.at, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC).timestamp())
+        at = seconds_of(read.at)
         digest = None if read.hash is None else bytes.fromhex(read.hash)
     except (msgspec.MsgspecError, UnicodeDecodeError, ValueError):
         raise InvalidInput(f"{where}: this is no exported audit event") from None

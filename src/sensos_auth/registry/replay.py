@@ -21,7 +21,7 @@ from sensos_auth.registry.applications import (
     void_tokens_of_application,
 )
 from sensos_auth.registry.audit import AuditEvent
-from sensos_auth.registry.revocations import revoke_token, void_signing_key, void_tokens
+from sensos_auth.registry.revocations import ROUNDED_TO, revoke_token, void_signing_key, void_tokens
 from sensos_auth.registry.secrets import change_secret, get_secret, revoke_secret
 from sensos_auth.registry.signing_keys import (
     erase_private_keys,
@@ -32,9 +32,6 @@ from sensos_auth.registry.signing_keys import (
 from sensos_auth.registry.tenant_deletion import delete_tenant
 from sensos_auth.registry.tenants import change_tenant, disable_tenant, get_tenant
 from sensos_auth.registry.transactions import Change
-
-# Seconds by which an entry of the feed outlives its token (registry/revocations.py).
-_ROUNDED_TO = 60
 
 
 @dataclass(slots=True)
@@ -181,7 +178,7 @@ def _replay_token(change: Change, token_id: str, event: AuditEvent) -> None:
     revoke_token(
         change,
         token_id,
-        expires_at=ends_at - _ROUNDED_TO if isinstance(ends_at, int) else None,
+        expires_at=ends_at - ROUNDED_TO if isinstance(ends_at, int) else None,
         tenant_id=event.tenant_id,
         application_id=None if application_id is None else str(application_id),
     )

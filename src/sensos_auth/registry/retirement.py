@@ -7,10 +7,10 @@ soon.
 """
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import NamedTuple
 
 from sensos_auth.model.application_secret import Secret
+from sensos_auth.model.iso_time import iso_time
 from sensos_auth.model.lifetime import LONGEST_LIFETIME
 from sensos_auth.registry.transactions import View
 from sensos_auth.registry.usage import tokens_alive
@@ -90,7 +90,7 @@ def _quiet_since(secret: Secret, evidence: _Evidence, now: int) -> tuple[int, st
     recorded_from = evidence.recorded_from or 0
     if secret.created_at >= recorded_from:
         return secret.created_at, f"never used since it was made {_ago(secret.created_at, now)}"
-    return recorded_from, f"never used since last-use recording began at {_iso(recorded_from)}"
+    return recorded_from, f"never used since last-use recording began at {iso_time(recorded_from)}"
 
 
 def _doubt(evidence: _Evidence, since: int, now: int) -> str | None:
@@ -101,7 +101,7 @@ def _doubt(evidence: _Evidence, since: int, now: int) -> str | None:
     if evidence.disabled_at is not None:
         return "not known, the application is disabled and could use none"
     if now - since < QUIET or renewed_by >= now:
-        return f"not yet, wait until {_iso(max(since + QUIET, renewed_by + 1))}"
+        return f"not yet, wait until {iso_time(max(since + QUIET, renewed_by + 1))}"
     if evidence.last_used_at is None and not evidence.younger:
         return "not yet, it is the newest one, and whom it was made for may still begin to use it"
     if evidence.others_used_at is None or evidence.others_used_at <= renewed_by:
@@ -119,7 +119,3 @@ def _span(seconds: int) -> str:
         if seconds < most:
             return f"{seconds // size} {unit}"
     return f"{seconds // 86_400} days"
-
-
-def _iso(at: int) -> str:
-    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

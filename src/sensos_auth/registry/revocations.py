@@ -17,7 +17,8 @@ from sensos_auth.registry.transactions import Change, Registry, View
 # Entries of a page. A page of the largest size is a quarter of a megabyte.
 PAGE_LIMIT = 10_000
 _LONGEST_TOKEN_ID = 64
-_ROUNDED_TO = 60
+# Seconds by which an entry may outlive its token: ends are rounded up, so that many share one.
+ROUNDED_TO = 60
 # Seconds. Longer than any token lives: the clock may have been ahead when it was issued, and set back since.
 _EXPIRES_WITHIN = 7 * 86_400
 _PURGED_TOGETHER = 10_000
@@ -42,7 +43,7 @@ def revoke_token(
         raise InvalidInput(f"a token ID has 1 to {_LONGEST_TOKEN_ID} printable characters without spaces")
     ends_at = change.now + TOKENS_LIVE_FOR
     if expires_at is not None:
-        ends_at = min(expires_at + _ROUNDED_TO, change.now + _EXPIRES_WITHIN)
+        ends_at = min(expires_at + ROUNDED_TO, change.now + _EXPIRES_WITHIN)
     _write(change, RevocationKind.TOKEN, token_id, void_before=None, ends_at=ends_at)
     change.record("token.revoked", token_id, tenant_id=tenant_id, application_id=application_id, ends_at=ends_at)
 
@@ -122,7 +123,7 @@ def revocation_page(view: View, issuer: str, since: int, limit: int = PAGE_LIMIT
     signing_keys: list[tuple[bytes, int]] = []
     for kind, digest, void_before, ends_at in rows:
         if kind == RevocationKind.TOKEN:
-            tokens[-(-ends_at // _ROUNDED_TO) * _ROUNDED_TO].append(digest)
+            tokens[-(-ends_at // ROUNDED_TO) * ROUNDED_TO].append(digest)
         elif kind == RevocationKind.SIGNING_KEY:
             signing_keys.append((digest, ends_at))
         else:

@@ -14,7 +14,6 @@ from typing import Any, Literal, NamedTuple
 import apsw
 
 from sensos_auth.registry.transactions import Registry, View
-from sensos_auth.registry.use_recording import note_recording_of_uses
 
 KEPT_MINUTES = 35 * 24 * 60
 Period = Literal["minute", "hour", "day"]
@@ -89,7 +88,7 @@ def note_that_uses_are_recorded(registry: Registry, *, are_recorded: bool) -> No
         recorded_from, has_uses = view.statements.recording_of_uses(view.connection)
     if are_recorded and recorded_from is None:
         with registry.observation() as view:
-            note_recording_of_uses(view)
+            view.statements.note_recording_of_uses(view.connection, now=view.now)
     elif not are_recorded and (recorded_from is not None or has_uses):
         with registry.observation() as view:
             view.statements.forget_secret_uses(view.connection)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from sensos_auth.model.errors import AuthenticationFailed
 from sensos_auth.server.answers import Answer, Refusal, error_answer
 from sensos_auth.server.asgi import Scope
-from sensos_auth.server.client_address import ClientAddress, trusted_proxies, whose
+from sensos_auth.server.client_address import TRUSTED_PROXIES, ClientAddress, trusted_proxies, whose
 from sensos_auth.server.token_buckets import Limit, TokenBuckets, limit_of
 
 APPLICATION_LIMIT, ADDRESS_LIMIT = "SENSOS_AUTH_APPLICATION_LIMIT", "SENSOS_AUTH_ADDRESS_LIMIT"
@@ -36,9 +36,9 @@ def limit_settings(environment: Mapping[str, str]) -> LimitSettings:
     Raises ConfigurationError.
     """
     return LimitSettings(
-        limit_of(APPLICATION_LIMIT, environment.get("SENSOS_AUTH_APPLICATION_LIMIT", "off")),
-        limit_of(ADDRESS_LIMIT, environment.get("SENSOS_AUTH_ADDRESS_LIMIT", DEFAULT_ADDRESS_LIMIT)),
-        ClientAddress(trusted_proxies(environment.get("SENSOS_AUTH_TRUSTED_PROXIES", ""))),
+        limit_of(APPLICATION_LIMIT, environment.get(APPLICATION_LIMIT, "off")),
+        limit_of(ADDRESS_LIMIT, environment.get(ADDRESS_LIMIT, DEFAULT_ADDRESS_LIMIT)),
+        ClientAddress(trusted_proxies(environment.get(TRUSTED_PROXIES, ""))),
     )
 
 

@@ -14,7 +14,6 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
 import httpx2
@@ -23,6 +22,7 @@ import structlog
 
 from sensos_auth import __version__
 from sensos_auth.model.errors import ConfigurationError, SensosAuthError
+from sensos_auth.model.iso_time import iso_time
 from sensos_auth.model.loopback import is_loopback, may_use_proxy
 from sensos_auth.registry import Registry
 from sensos_auth.registry.audit_chain import StoredEvent
@@ -181,11 +181,7 @@ def payload(event: StoredEvent) -> bytes:
         "applicationId": details["application_id"],
         "tenantId": event.tenant_id,
         "label": details.get("label", ""),
-        "expiresAt": _iso(details["expires_at"]),
+        "expiresAt": iso_time(details["expires_at"]),
         "days": details["days"],
     }
-    return msgspec.json.encode({"type": event.action, "timestamp": _iso(event.at), "data": data})
-
-
-def _iso(at: int) -> str:
-    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return msgspec.json.encode({"type": event.action, "timestamp": iso_time(event.at), "data": data})

@@ -1,6 +1,6 @@
 """``/v1/applications``: the machines of the caller's tenant; for operators, of all tenants."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated, Literal
 
 from fastapi import Path, Query
@@ -9,12 +9,13 @@ from pydantic import Field
 from sensos_auth.model.application import Application
 from sensos_auth.model.errors import Conflict
 from sensos_auth.registry import applications as use_cases
+from sensos_auth.registry.pages import cut_page
 from sensos_auth.registry.secrets import create_secret
 from sensos_auth.server.management.carrying_out import Changing, Reading
 from sensos_auth.server.management.grants import check_grant, check_handing_out
 from sensos_auth.server.management.members import Asked, Lifetime, Name, Patch, Shown, absent, utc_time
 from sensos_auth.server.management.operations import Operations
-from sensos_auth.server.management.pages import CountedPageMetadata, CountedPageQuery, Sought, bad_cursor, cut_page
+from sensos_auth.server.management.pages import CountedPageMetadata, CountedPageQuery, Sought, bad_cursor
 from sensos_auth.server.management.reach import chosen_tenant, reachable_application, reachable_tenant
 from sensos_auth.server.management.replies import Reply
 
@@ -277,6 +278,6 @@ def _shown(application: Application) -> ApplicationShown:
         scope=application.scope,
         lifetime=application.lifetime,
         audience=application.audience,
-        created_at=datetime.fromtimestamp(application.created_at, UTC),
+        created_at=utc_time(application.created_at),
         disabled_at=utc_time(application.disabled_at),
     )

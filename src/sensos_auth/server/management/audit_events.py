@@ -1,17 +1,18 @@
 """``/v1/audit-events``: who did what to whom, when; those of the caller's tenant, for operators all."""
 
 import re
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated
 
 from fastapi import Query
 from pydantic import Field
 
 from sensos_auth.registry.audit import AuditEvent, AuditFilter, events_page
+from sensos_auth.registry.pages import cut_page
 from sensos_auth.server.management.carrying_out import Reading
-from sensos_auth.server.management.members import Shown, UtcSeconds
+from sensos_auth.server.management.members import Shown, UtcSeconds, utc_time
 from sensos_auth.server.management.operations import Operations
-from sensos_auth.server.management.pages import PageMetadata, PageQuery, Sought, bad_cursor, cut_page
+from sensos_auth.server.management.pages import PageMetadata, PageQuery, Sought, bad_cursor
 from sensos_auth.server.management.reach import chosen_history
 from sensos_auth.server.management.replies import Reply
 
@@ -97,7 +98,7 @@ def _shown(event: AuditEvent) -> AuditEventShown:
     return AuditEventShown(
         version=event.version,
         position=event.position,
-        at=datetime.fromtimestamp(event.at, UTC),
+        at=utc_time(event.at),
         actor=event.actor,
         action=event.action,
         tenant_id=event.tenant_id,

@@ -5,18 +5,16 @@ typing error must not look like success.
 """
 
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, overload
 
 from msgspec import UNSET
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, WithJsonSchema
 from pydantic.alias_generators import to_camel
 
+from sensos_auth.model.iso_time import seconds_of
 from sensos_auth.model.lifetime import LONGEST_LIFETIME
 
 _LONGEST_NAME = 200
-_FORM = "%Y-%m-%dT%H:%M:%SZ"
-_LENGTH = len("2026-11-25T09:00:00Z")
-
 
 Name = Annotated[
     str,
@@ -68,21 +66,25 @@ def absent(description: str | None = None) -> Any:  # noqa: ANN401 - as pydantic
     return Field(default=None, json_schema_extra=_without_default, description=description)
 
 
+@overload
+def utc_time(at: int) -> datetime: ...
+
+
+@overload
+def utc_time(at: None) -> None: ...
+
+
 def utc_time(at: int | None) -> datetime | None:
     """Return UTC seconds as what is shown of them."""
     return None if at is None else datetime.fromtimestamp(at, UTC)
 
 
 def _parsed_time(value: object) -> int:
-    if not isinstance(value, str) or len(value) != _LENGTH or not value.isascii():
-        raise ValueError(_TIME_FORM)
     try:
-        return int(datetime.strptime(value, _FORM).replace(tzinfo=UTC).timestamp())
+        return seconds_of(str(value))
     except ValueError:
-        raise ValueError(_TIME_FORM) from None
+        raise ValueError("a time is written as 2026-11-25T09:00:00Z (UTC)") from None
 
-
-_TIME_FORM = "a time is written as 2026-11-25T09:00:00Z (UTC)"
 
 # Read from such a text into UTC seconds.
 UtcSeconds = Annotated[

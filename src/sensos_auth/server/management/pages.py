@@ -5,8 +5,7 @@ deleted meanwhile neither hides nor repeats anything. A place is no secret and o
 whether the caller may know of it, and then what lies behind is looked for within his reach.
 """
 
-from collections.abc import Callable, Sequence
-from typing import Annotated, TypeVar
+from typing import Annotated
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 from pydantic.alias_generators import to_camel
@@ -20,8 +19,6 @@ _MOST_DIGITS = 9
 
 # What is looked for in the registry: printable, because an engine need not take a zero byte.
 Sought = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[ -~]+$")]
-
-_Thing = TypeVar("_Thing")
 
 
 def _whole_number(value: object) -> object:
@@ -71,9 +68,3 @@ class CountedPageMetadata(PageMetadata):
 def bad_cursor() -> InvalidInput:
     """Return what to raise for a cursor that is none of this collection and this caller."""
     return InvalidInput("cursor is no nextCursor of this collection: leave it out to begin at the first page")
-
-
-def cut_page(things: Sequence[_Thing], limit: int, place: Callable[[_Thing], str]) -> tuple[list[_Thing], str | None]:
-    """Return the first ``limit`` things and the cursor of the next page, if any of ``things`` is left for it."""
-    page = list(things[:limit])
-    return page, place(page[-1]) if len(things) > limit else None

@@ -1,6 +1,6 @@
 """``/v1/applications/{applicationId}/secrets`` and ``/v1/secrets``: several are valid at once, so that they rotate."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated, Literal
 
 from fastapi import Body, Path, Query
@@ -10,6 +10,7 @@ from sensos_auth.model.application_secret import Secret
 from sensos_auth.model.errors import NotFound
 from sensos_auth.registry import View
 from sensos_auth.registry import secrets as use_cases
+from sensos_auth.registry.pages import cut_page
 from sensos_auth.registry.retirement import retirement_advice
 from sensos_auth.registry.secrets import NewSecret
 from sensos_auth.server.management.applications import ApplicationId
@@ -17,7 +18,7 @@ from sensos_auth.server.management.carrying_out import Changing, Reading
 from sensos_auth.server.management.grants import check_handing_out
 from sensos_auth.server.management.members import Asked, Patch, Shown, UtcSeconds, WholeNumber, absent, utc_time
 from sensos_auth.server.management.operations import Operations
-from sensos_auth.server.management.pages import CountedPageMetadata, CountedPageQuery, bad_cursor, cut_page
+from sensos_auth.server.management.pages import CountedPageMetadata, CountedPageQuery, bad_cursor
 from sensos_auth.server.management.reach import reachable_application, reachable_secret
 from sensos_auth.server.management.replies import Reply
 
@@ -294,7 +295,7 @@ def _kept(secret: Secret, now: int) -> dict[str, object]:
         "application_id": secret.application_id,
         "label": secret.label,
         "state": secret.state(now),
-        "created_at": datetime.fromtimestamp(secret.created_at, UTC),
+        "created_at": utc_time(secret.created_at),
         "expires_at": utc_time(secret.expires_at),
         "revoked_at": utc_time(secret.revoked_at),
         "retire_unused_for": secret.retire_unused_for,

@@ -1,6 +1,6 @@
 """``/v1/signing-keys``: they rotate by themselves; this is for looking, and for emergencies. For operators."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated
 
 from fastapi import Body, Path, Query
@@ -8,12 +8,13 @@ from pydantic import Field
 
 from sensos_auth.issuing import key_rotation
 from sensos_auth.model.signing_key import KeyState, SigningKey
+from sensos_auth.registry.pages import cut_page
 from sensos_auth.registry.signing_keys import list_signing_keys as all_signing_keys
 from sensos_auth.server.management.authority import OPERATOR
 from sensos_auth.server.management.carrying_out import OwnChange, Reading
 from sensos_auth.server.management.members import Asked, Shown, utc_time
 from sensos_auth.server.management.operations import Kind, Operations
-from sensos_auth.server.management.pages import CountedPageMetadata, CountedPageQuery, bad_cursor, cut_page
+from sensos_auth.server.management.pages import CountedPageMetadata, CountedPageQuery, bad_cursor
 from sensos_auth.server.management.replies import Reply
 
 _READ = f"auth:keys:read {OPERATOR}"
@@ -150,8 +151,8 @@ def _shown(key: SigningKey, now: int) -> SigningKeyShown:
         kid=key.kid,
         algorithm=key.algorithm,
         state=key.state(now),
-        created_at=datetime.fromtimestamp(key.created_at, UTC),
-        signs_from=datetime.fromtimestamp(key.signs_from, UTC),
+        created_at=utc_time(key.created_at),
+        signs_from=utc_time(key.signs_from),
         signs_until=utc_time(key.signs_until),
         published_until=utc_time(key.published_until),
         revoked_at=utc_time(key.revoked_at),

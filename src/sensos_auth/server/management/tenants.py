@@ -1,6 +1,6 @@
 """``/v1/tenants``: the caller's own; for operators all."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated, Literal
 
 from fastapi import Path, Query
@@ -10,12 +10,13 @@ from sensos_auth.model.errors import Conflict
 from sensos_auth.model.tenant import Tenant
 from sensos_auth.registry import View
 from sensos_auth.registry import tenants as use_cases
+from sensos_auth.registry.pages import cut_page
 from sensos_auth.registry.tenant_deletion import delete_tenant as delete_tenant_and_all
 from sensos_auth.server.management.authority import OPERATOR, Authority
 from sensos_auth.server.management.carrying_out import Changing, Reading
 from sensos_auth.server.management.members import Asked, Lifetime, Name, Patch, Shown, absent, utc_time
 from sensos_auth.server.management.operations import Operations
-from sensos_auth.server.management.pages import CountedPageMetadata, CountedPageQuery, bad_cursor, cut_page
+from sensos_auth.server.management.pages import CountedPageMetadata, CountedPageQuery, bad_cursor
 from sensos_auth.server.management.reach import reachable_tenant
 from sensos_auth.server.management.replies import Reply
 
@@ -198,6 +199,6 @@ def _shown(tenant: Tenant) -> TenantShown:
         name=tenant.name,
         state="enabled" if tenant.disabled_at is None else "disabled",
         lifetime=tenant.lifetime,
-        created_at=datetime.fromtimestamp(tenant.created_at, UTC),
+        created_at=utc_time(tenant.created_at),
         disabled_at=utc_time(tenant.disabled_at),
     )

@@ -1,7 +1,7 @@
 """``/v1/usage``: tokens and refusals, by application and time; and who gets a token for each request."""
 
 import re
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated
 
 from fastapi import Query
@@ -10,10 +10,11 @@ from pydantic.alias_generators import to_camel
 
 from sensos_auth.model.errors import InvalidInput, NotFound
 from sensos_auth.registry.applications import whose_application
+from sensos_auth.registry.pages import cut_page
 from sensos_auth.registry.uncached_tokens import applications_that_cache_no_token
 from sensos_auth.registry.usage import Period, Usage, usage_of
 from sensos_auth.server.management.carrying_out import Reading
-from sensos_auth.server.management.members import Shown, UtcSeconds
+from sensos_auth.server.management.members import Shown, UtcSeconds, utc_time
 from sensos_auth.server.management.operations import Operations
 from sensos_auth.server.management.pages import (
     DEFAULT_PAGE,
@@ -22,7 +23,6 @@ from sensos_auth.server.management.pages import (
     PageQuery,
     Sought,
     bad_cursor,
-    cut_page,
 )
 from sensos_auth.server.management.reach import chosen_history
 from sensos_auth.server.management.replies import Reply
@@ -181,7 +181,7 @@ def _shown(usage: Usage) -> UsageShown:
     return UsageShown(
         application_id=usage.application_id or None,
         tenant_id=usage.tenant_id,
-        starts_at=datetime.fromtimestamp(usage.starts_at, UTC),
+        starts_at=utc_time(usage.starts_at),
         tokens=usage.tokens,
         refusals=usage.refusals,
     )

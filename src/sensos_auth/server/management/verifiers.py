@@ -1,21 +1,22 @@
 """``/v1/verifiers``: the API services that follow the revocation feed and say so. For operators."""
 
 from collections.abc import Set as AbstractSet
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated, Literal
 
 from fastapi import Query
 from pydantic import Field
 
+from sensos_auth.registry.pages import cut_page
 from sensos_auth.registry.revocations import revocations_version
 from sensos_auth.registry.transactions import unix_milliseconds
 from sensos_auth.registry.verifiers import VerifierReport, live_verifiers
 from sensos_auth.registry.verifiers import list_verifiers as reports_page
 from sensos_auth.server.management.authority import OPERATOR
 from sensos_auth.server.management.carrying_out import Reading
-from sensos_auth.server.management.members import Shown
+from sensos_auth.server.management.members import Shown, utc_time
 from sensos_auth.server.management.operations import Operations
-from sensos_auth.server.management.pages import PageMetadata, PageQuery, bad_cursor, cut_page
+from sensos_auth.server.management.pages import PageMetadata, PageQuery, bad_cursor
 from sensos_auth.server.management.replies import Reply
 
 _EXAMPLE = {
@@ -84,6 +85,6 @@ def _shown(report: VerifierReport, newest: int, live: AbstractSet[str]) -> Verif
         state="confirmed" if report.version >= newest else "behind",
         live=_place(report) in live,
         version=report.version,
-        last_seen_at=datetime.fromtimestamp(report.seen_at // 1000, UTC),
+        last_seen_at=utc_time(report.seen_at // 1000),
         keys=list(report.kids),
     )
