@@ -81,7 +81,7 @@ COMPILE = build/requirements/bin/uv pip compile pyproject.toml --quiet --upgrade
 requirements: ## Compile requirements/*.txt anew, with the newest versions that pyproject.toml allows
 	"$(PYTHON)" -m venv build/requirements
 	build/requirements/bin/python -m pip --disable-pip-version-check install --quiet uv
-	$(COMPILE) --extra server --extra postgresql --group build --output-file requirements/server.txt
+	$(COMPILE) --extra server --extra postgresql --extra limits --group build --output-file requirements/server.txt
 	$(COMPILE) --all-extras --group dev --constraints requirements/server.txt --output-file requirements/dev.txt
 
 .PHONY: clean
