@@ -111,7 +111,8 @@ def test_version() -> None:
     [
         ("SENSOS_AUTH_DATABASE_URL", "", "SENSOS_AUTH_DATABASE_URL is empty"),
         ("SENSOS_AUTH_DATABASE_URL", "mysql://root:confidential@db/x", "SENSOS_AUTH_DATABASE_URL must look like"),
-        ("SENSOS_AUTH_DATABASE_URL", "postgresql://u:confidential@db/x", "not available yet"),
+        ("SENSOS_AUTH_DATABASE_URL", "postgresql://u:confidential@127.0.0.1:1/x", "cannot be reached"),
+        ("SENSOS_AUTH_DATABASE_URL", "postgresql://u:confidential@h/x?no_option=1", "is no URL of a PostgreSQL"),
         ("SENSOS_AUTH_DATABASE_URL", "sqlite:////proc/nothing/registry", "cannot be opened"),
     ],
 )

@@ -368,9 +368,17 @@ def test_z84_an_empty_file_is_a_warning(empty: CommandLine) -> None:
     assert empty.registry_file.stat().st_size == 0
 
 
-def test_a_newer_registry_is_wrong(command_line: CommandLine) -> None:
-    """A schema that this program does not know: upgrade the program."""
+def test_a_newer_registry_is_ok_as_long_as_this_program_may_work_on_it(command_line: CommandLine) -> None:
+    """A release that only added to the schema was here: nothing to do."""
     command_line.change_registry("INSERT INTO migrations VALUES (9999, 'future', 0)")
+    status, message = findings(command_line)["schema"]
+    assert (status, "which may work on it" in message) == ("ok", True)
+
+
+def test_a_registry_too_new_for_this_program_is_wrong(command_line: CommandLine) -> None:
+    """A schema that took away what this program needs: upgrade the program."""
+    command_line.change_registry("INSERT INTO migrations VALUES (9999, 'future', 0)")
+    command_line.change_registry("UPDATE clock SET oldest_program = 9999")
     status, message = findings(command_line)["schema"]
     assert status == "wrong"
     assert "upgrade this program" in message
@@ -378,7 +386,7 @@ def test_a_newer_registry_is_wrong(command_line: CommandLine) -> None:
 
 def test_an_older_registry_is_a_warning(command_line: CommandLine) -> None:
     """A schema that any other command brings up to date: no reason to worry, and nothing is migrated here."""
-    command_line.change_registry("DELETE FROM migrations")
+    command_line.change_registry("DELETE FROM migrations WHERE number > 1")
     status, message = findings(command_line)["schema"]
     assert status == "warning"
     assert "brings it up to date" in message

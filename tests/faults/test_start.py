@@ -137,10 +137,11 @@ def test_z52_a_wrong_setting_is_refused_by_its_name(tmp_path: Path, name: str, v
     assert name != "SENSOS_AUTH_MASTER_KEY" or value not in said
 
 
-def test_z06_a_registry_newer_than_the_program_is_refused(folder: Path) -> None:
+def test_z06_a_registry_too_new_for_the_program_is_refused(folder: Path) -> None:
     """The sentence says so, and what to do."""
     with closing(apsw.Connection(str(folder / "registry.sqlite3"))) as connection:
         connection.execute("INSERT INTO migrations (number, name, applied_at) VALUES (9000, 'later', 0)")
+        connection.execute("UPDATE clock SET oldest_program = 9000")
     assert "newer Sensos Auth" in sentence(serve(folder))
 
 

@@ -1,3 +1,4 @@
+import traceback
 from pathlib import Path
 
 import pytest
@@ -43,8 +44,38 @@ def test_z52_empty_database_url_is_refused_by_name(url: str) -> None:
         database_url({"SENSOS_AUTH_DATABASE_URL": url})
 
 
+def test_database_url_in_a_file(tmp_path: Path) -> None:
+    """SENSOS_AUTH_DATABASE_URL_FILE names a file that holds the URL, which a password may be in; blanks round it go."""
+    file = tmp_path / "database-url"
+    file.write_text("\ufeffpostgresql://sensos:s3cret@db/auth\r\n", encoding="utf-8")
+    assert database_url({"SENSOS_AUTH_DATABASE_URL_FILE": str(file)}) == "postgresql://sensos:s3cret@db/auth"
+
+
+@pytest.mark.parametrize("content", [b"", b" \n", b"host=db password=s3cret", b"s3cret\xff", b"s3cret" * 1000])
+def test_file_without_a_url_is_refused_and_not_shown(tmp_path: Path, content: bytes) -> None:
+    """The message names the variable and nothing of what the file holds."""
+    file = tmp_path / "database-url"
+    file.write_bytes(content)
+    with pytest.raises(ConfigurationError, match="SENSOS_AUTH_DATABASE_URL_FILE") as refused:
+        database_url({"SENSOS_AUTH_DATABASE_URL_FILE": str(file)})
+    assert "s3cret" not in "".join(traceback.format_exception(refused.value))
+
+
+@pytest.mark.parametrize("name", ["", " ", "missing", "~nobody-of-that-name/url"])
+def test_file_that_is_not_there_is_refused(name: str) -> None:
+    """By the variable's name."""
+    with pytest.raises(ConfigurationError, match="SENSOS_AUTH_DATABASE_URL_FILE"):
+        database_url({"SENSOS_AUTH_DATABASE_URL_FILE": name})
+
+
+def test_url_and_file_at_once_are_refused(tmp_path: Path) -> None:
+    """Which of the two is meant, nobody can tell."""
+    with pytest.raises(ConfigurationError, match="not both"):
+        database_url({"SENSOS_AUTH_DATABASE_URL": "sqlite:///x", "SENSOS_AUTH_DATABASE_URL_FILE": str(tmp_path)})
+
+
 @pytest.mark.parametrize(
-    "url", ["mysql://x/y", "registry.sqlite3", "sqlite:/x", "sqlite:///", "sqlite:///x?mode=rw", "postgresql://h/d"]
+    "url", ["mysql://x/y", "registry.sqlite3", "sqlite:/x", "sqlite:///", "sqlite:///x?mode=rw", "postgresqls://h/d"]
 )
 def test_z52_other_database_url_is_refused_by_name(url: str) -> None:
     """A URL that can't be served is refused; the message names the variable."""

@@ -6,7 +6,7 @@ import pytest
 from sensos_auth.model.errors import ConfigurationError
 from sensos_auth.model.revocation_page import RevocationPage
 from sensos_auth.registry.database import Database
-from sensos_auth.registry.migrating import Migration, known_migrations, migrate
+from sensos_auth.registry.migrating import Migration, check_schema, known_migrations, migrate
 from sensos_auth.registry.revocations import revocation_page, revocations_version
 from sensos_auth.registry.sqlite import SqliteDatabase
 from sensos_auth.registry.statements import load_statements
@@ -15,6 +15,7 @@ from tests.killed_at_statement import FILE, LATER_MIGRATIONS, run_and_kill
 from tests.registries import START, Place
 
 _ALL = known_migrations() + LATER_MIGRATIONS
+_CONTRACTING = Migration(9003, "contract", "UPDATE clock SET oldest_program = 9001; ALTER TABLE later DROP COLUMN a;")
 _TENANT = "ten_" + "a" * 26
 _NUMBERS = [migration.number for migration in known_migrations()]
 
@@ -84,13 +85,59 @@ def test_z51_registry_of_the_first_schema_is_brought_up_to_date(place: Place) ->
         assert len(revocation_page(view, "i", version).tenants) == 1
 
 
-def test_newer_database_is_refused_and_says_what_to_do(place: Place) -> None:
-    """A program older than the database touches nothing and says which of both to change."""
+def test_z50_program_works_on_a_newer_database_that_only_expanded(place: Place) -> None:
+    """The release before goes on: it finds nothing to do, neither to migrate nor to check."""
     database = place.connect()
     migrate(database, START, _ALL)
-    with pytest.raises(ConfigurationError, match=r"newer Sensos Auth \(its schema is 9002.*upgrade this program"):
-        migrate(database, START)
+    assert migrate(database, START) == []
+    check_schema(database)
     assert _applied(database) == [*_NUMBERS, 9001, 9002]
+
+
+def test_z50_database_that_contracted_is_refused_and_says_what_to_do(place: Place) -> None:
+    """A program that knows too little for the database touches nothing and says which of both to change."""
+    database = place.connect()
+    migrate(database, START, [*_ALL, _CONTRACTING])
+    for look in (lambda: migrate(database, START), lambda: check_schema(database)):
+        with pytest.raises(ConfigurationError, match=r"newer Sensos Auth \(its schema is 9003.*upgrade this program"):
+            look()
+    assert migrate(database, START, _ALL[:-1]) == []
+    assert _applied(database) == [*_NUMBERS, 9001, 9002, 9003]
+
+
+def test_newer_database_that_lacks_a_known_step_is_refused(place: Place) -> None:
+    """It is of another line of releases: that its newest step expands says nothing of this program."""
+    database = place.connect()
+    migrate(database, START, [*known_migrations(), LATER_MIGRATIONS[0], Migration(9003, "other", "SELECT 1;")])
+    with pytest.raises(ConfigurationError, match="newer Sensos Auth"):
+        migrate(database, START, _ALL)
+
+
+@pytest.mark.parametrize("known", range(len(_NUMBERS)))
+def test_older_database_is_not_good_enough_until_it_is_migrated(place: Place, known: int) -> None:
+    """Nor an empty one: both name the command that mends it."""
+    database = place.connect()
+    if known:
+        migrate(database, START, known_migrations()[:known])
+    with pytest.raises(ConfigurationError, match=r"run sensos-auth db upgrade$") as caught:
+        check_schema(database)
+    assert ("holds no registry yet" if known == 0 else f"schema is {known}, and this program needs") in str(
+        caught.value
+    )
+    assert _applied(database) == _NUMBERS[:known]
+    migrate(database, START)
+    check_schema(database)
+
+
+@pytest.mark.parametrize("table", ["migrations", "clock", "tenants"])
+def test_z84_database_of_another_program_is_left_alone(place: Place, table: str) -> None:
+    """A table of a name that we use as well is nothing of ours."""
+    database = place.connect()
+    with database.write() as connection:
+        database.run_script(connection, f"CREATE TABLE {table} (id BIGINT);")
+    for look in (lambda: migrate(database, START), lambda: check_schema(database)):
+        with pytest.raises(ConfigurationError, match="tables of another program"):
+            look()
 
 
 def test_failed_migration_leaves_the_old_schema(place: Place) -> None:

@@ -1,15 +1,23 @@
-"""Numbered SQL files bring a database from any earlier state to the one that this program knows, in one transaction."""
+"""Numbered SQL files bring a database from any earlier state to the one that this program knows, in one transaction.
+
+A database may be newer than the program, as far as ``clock.oldest_program`` allows it: so nodes of one release go on
+working while and after the next one upgrades the database (migrations/0004_oldest_program.sql).
+"""
 
 import re
 from dataclasses import dataclass
 from importlib.resources import files
-from typing import Any
+from typing import Any, Final
 
 from sensos_auth.model.errors import ConfigurationError
 from sensos_auth.registry.database import Database
 from sensos_auth.registry.statements import load_statements
 
 _FILE_NAME = re.compile(r"(\d{4})_(\w+)\.sql")
+_TABLES_OF_EVERY_SCHEMA: Final = ("migrations", "clock", "tenants")
+# Who reads a table waits behind a migration that waits for the table. So it waits for less than nodes have patience,
+# and gives way before PostgreSQL looks for a deadlock and may end a node's transaction in its place (after a second).
+_WAIT_BRIEFLY: Final = "/*postgresql SET LOCAL lock_timeout = 400; */"
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +27,28 @@ class Migration:
     number: int
     name: str
     script: str
+
+
+@dataclass(frozen=True, slots=True)
+class Schema:
+    """What a database is to a program: ``number`` is that of its last step, 0 for an empty database.
+
+    ``known`` is the program's own last step, ``missing`` are the steps that it would apply, ``oldest_program`` is the
+    last step of the oldest program that may work on the database as it is.
+    """
+
+    number: int
+    known: int
+    missing: list[Migration]
+    oldest_program: int
+
+    def check_not_too_new(self) -> None:
+        """Raise ConfigurationError when the database is newer than the program can work on."""
+        if self.number > self.known and (self.missing or self.known < self.oldest_program):
+            raise ConfigurationError(
+                f"the registry was written by a newer Sensos Auth (its schema is {self.number}, this program knows "
+                f"{self.known}): upgrade this program, or restore a backup made before the upgrade"
+            )
 
 
 def known_migrations() -> list[Migration]:
@@ -34,7 +64,8 @@ def known_migrations() -> list[Migration]:
 def migrate(database: Database, now: int, migrations: list[Migration] | None = None) -> list[Migration]:
     """Apply the steps that are missing, all or none, and return them. ``now`` is in UTC seconds.
 
-    Raises ConfigurationError when the database is newer than the program. Safe to run from several processes at once.
+    Raises ConfigurationError when the database is newer than the program can work on, or another program's;
+    RegistryUnavailable when somebody holds on to what has to be changed. Safe to run from several processes at once.
     """
     migrations = known_migrations() if migrations is None else migrations
     # Most often nothing is missing: then a writer at work is no reason to wait.
@@ -44,6 +75,7 @@ def migrate(database: Database, now: int, migrations: list[Migration] | None = N
     statements = load_statements(database.driver)
     with database.write() as connection:
         missing = _missing(database, connection, migrations)
+        database.run_script(connection, _WAIT_BRIEFLY)
         statements.create_migrations_table(connection)
         for migration in missing:
             database.run_script(connection, migration.script)
@@ -51,18 +83,44 @@ def migrate(database: Database, now: int, migrations: list[Migration] | None = N
     return missing
 
 
+def check_schema(database: Database, migrations: list[Migration] | None = None) -> None:
+    """Raise ConfigurationError unless the program can work on the database as it is."""
+    with database.read() as connection:
+        schema = read_schema(database, connection, migrations)
+    schema.check_not_too_new()
+    if schema.missing:
+        state = (
+            f"the registry's schema is {schema.number}, and this program needs {schema.known}"
+            if schema.number
+            else "the database holds no registry yet"
+        )
+        raise ConfigurationError(f"{state}: run sensos-auth db upgrade")
+
+
+def read_schema(
+    database: Database,
+    connection: Any,  # noqa: ANN401 - the driver's own type
+    migrations: list[Migration] | None = None,
+) -> Schema:
+    """Return what the database is to this program; raises ConfigurationError when it is another program's."""
+    migrations = known_migrations() if migrations is None else migrations
+    statements = load_statements(database.driver)
+    found = {database.has_table(connection, name) for name in _TABLES_OF_EVERY_SCHEMA}
+    if len(found) > 1:
+        raise ConfigurationError("the database holds tables of another program: give the registry one of its own")
+    applied = [number for number, _ in statements.applied_migrations(connection)] if found == {True} else []
+    missing = [migration for migration in migrations if migration.number not in applied]
+    number, known = max(applied, default=0), migrations[-1].number
+    # Whoever compares the two knows the step that brought the column.
+    oldest = statements.oldest_program(connection) if number > known and not missing else 0
+    return Schema(number, known, missing, oldest)
+
+
 def _missing(
     database: Database,
     connection: Any,  # noqa: ANN401 - the driver's own type
     migrations: list[Migration],
 ) -> list[Migration]:
-    if not database.has_table(connection, "migrations"):
-        return migrations
-    applied = [number for number, _ in load_statements(database.driver).applied_migrations(connection)]
-    newest_known = migrations[-1].number
-    if applied and applied[-1] > newest_known:
-        raise ConfigurationError(
-            f"the registry was written by a newer Sensos Auth (its schema is {applied[-1]}, this program knows "
-            f"{newest_known}): upgrade this program, or restore a backup made before the upgrade"
-        )
-    return [migration for migration in migrations if migration.number not in applied]
+    schema = read_schema(database, connection, migrations)
+    schema.check_not_too_new()
+    return schema.missing

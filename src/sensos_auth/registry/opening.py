@@ -1,4 +1,4 @@
-"""From a database URL to an open registry that is up to date."""
+"""From a database URL to an open registry whose schema is the one that this program needs."""
 
 import re
 import time
@@ -6,22 +6,29 @@ from pathlib import Path
 
 from sensos_auth.model.errors import ConfigurationError
 from sensos_auth.registry.database import Database
-from sensos_auth.registry.migrating import migrate
+from sensos_auth.registry.migrating import check_schema, migrate
 from sensos_auth.registry.sqlite import SqliteDatabase
 from sensos_auth.registry.transactions import Registry
 
 _SQLITE = re.compile(r"sqlite:///(?P<path>[^?#]+)")
+_POSTGRESQL = ("postgresql://", "postgres://")
 
 
 def open_registry(url: str) -> Registry:
-    """Open the registry at ``sqlite:///path`` (four slashes for an absolute path) and bring it up to date.
+    """Open the registry at ``sqlite:///path`` (four slashes for an absolute path) or ``postgresql://…``.
 
-    Raises ConfigurationError for another URL, a database newer than the program, a file that is not private or not a
-    database; RegistryUnavailable when it is busy or out of reach.
+    One on SQLite is brought up to date. One on PostgreSQL, which other nodes may be at work on, must be up to date:
+    ``sensos-auth db upgrade`` sees to it.
+
+    Raises ConfigurationError for another URL, a database that is newer than the program can work on, an older one on
+    PostgreSQL, a file that is not private or not a database; RegistryUnavailable when it is busy or out of reach.
     """
     database = open_database(url)
     try:
-        migrate(database, int(time.time()))
+        if is_postgresql(url):
+            check_schema(database)
+        else:
+            migrate(database, int(time.time()))
     except BaseException:
         database.close()
         raise
@@ -30,16 +37,41 @@ def open_registry(url: str) -> Registry:
 
 def open_database(url: str) -> Database:
     """Connect to the engine that the URL names, without touching what is in it."""
-    return SqliteDatabase(sqlite_file(url))
+    return _postgresql_database(url) if is_postgresql(url) else SqliteDatabase(sqlite_file(url))
+
+
+def is_postgresql(url: str) -> bool:
+    """Tell whether the URL names a PostgreSQL database, as far as its beginning tells."""
+    return url.startswith(_POSTGRESQL)
+
+
+def shown_url(url: str) -> str:
+    """Return the URL as it may be shown, without password and without options."""
+    if not is_postgresql(url):
+        return url
+    scheme, _, rest = url.partition("://")
+    user, at, place = rest.partition("?")[0].rpartition("@")
+    return f"{scheme}://{user.partition(':')[0]}{at}{place}"
 
 
 def sqlite_file(url: str) -> Path:
     """Return the file that ``sqlite:///path`` names, whether or not it exists; raises ConfigurationError."""
     match = _SQLITE.fullmatch(url)
-    if match:
-        return Path(match["path"])
-    if url.startswith(("postgresql://", "postgres://")):
+    if match is None:
         raise ConfigurationError(
-            "SENSOS_AUTH_DATABASE_URL: serving on PostgreSQL is not available yet, use sqlite:///path"
+            "SENSOS_AUTH_DATABASE_URL must look like sqlite:///path/to/registry.sqlite3 or "
+            "postgresql://user@host:5432/database"
         )
-    raise ConfigurationError("SENSOS_AUTH_DATABASE_URL must look like sqlite:///path/to/registry.sqlite3")
+    return Path(match["path"])
+
+
+def _postgresql_database(url: str) -> Database:
+    try:
+        from sensos_auth.registry.postgresql import PostgresqlDatabase  # noqa: PLC0415 - needs psycopg, which is extra
+    except ImportError as error:
+        if (error.name or "").startswith("sensos_auth"):
+            raise
+        raise ConfigurationError(
+            "a registry on PostgreSQL needs psycopg: run pip install 'sensos-auth[server,postgresql]'"
+        ) from error
+    return PostgresqlDatabase(url)

@@ -7,10 +7,11 @@ from pathlib import Path
 from sensos_auth.cli.checks.finding import Finding, ok, warning, wrong
 from sensos_auth.cli.checks.signing_keys import check_signing_keys
 from sensos_auth.cli.printing import in_words, iso_time
-from sensos_auth.model.errors import SensosAuthError
+from sensos_auth.model.errors import ConfigurationError, SensosAuthError
 from sensos_auth.registry import Registry, View
+from sensos_auth.registry.database import Database
 from sensos_auth.registry.issuing_lock import unknown_window
-from sensos_auth.registry.migrating import known_migrations
+from sensos_auth.registry.migrating import read_schema
 from sensos_auth.registry.sqlite_read_only import ReadOnlySqliteDatabase
 from sensos_auth.registry.transactions import unix_milliseconds
 
@@ -39,6 +40,11 @@ def _checks(database: ReadOnlySqliteDatabase, environment: Mapping[str, str]) ->
         yield wrong("integrity", f"the registry is damaged ({'; '.join(damage[:_SHOWN])}): restore a backup")
         return
     yield ok("integrity", "SQLite's quick_check found nothing")
+    yield from check_content(database, environment)
+
+
+def check_content(database: Database, environment: Mapping[str, str]) -> Iterator[Finding]:
+    """Look into a registry on either engine."""
     registry = Registry(database)
     with registry.view() as view:
         schema = _schema(database, view)
@@ -50,20 +56,24 @@ def _checks(database: ReadOnlySqliteDatabase, environment: Mapping[str, str]) ->
         yield from check_signing_keys(view, environment)
 
 
-def _schema(database: ReadOnlySqliteDatabase, view: View) -> Finding:
-    known = known_migrations()[-1].number
-    if not database.has_table(view.connection, "migrations"):
+def _schema(database: Database, view: View) -> Finding:
+    schema = read_schema(database, view.connection)
+    try:
+        schema.check_not_too_new()
+    except ConfigurationError as error:
+        return wrong("schema", error)
+    if schema.missing and database.driver == "psycopg":
+        state = f"{schema.number} of {schema.known}" if schema.number else "the database holds no registry yet"
+        return wrong("schema", f"{state}: run sensos-auth db upgrade")
+    if not schema.number:
         return warning("schema", "the registry is empty: any other command, or serve, fills it")
-    applied = max((number for number, _ in view.statements.applied_migrations(view.connection)), default=0)
-    if applied > known:
-        return wrong(
-            "schema",
-            f"the registry was written by a newer Sensos Auth (its schema is {applied}, this program knows "
-            f"{known}): upgrade this program, or restore a backup made before the upgrade",
+    if schema.missing:
+        return warning(
+            "schema", f"{schema.number} of {schema.known}: any other command, or serve, brings it up to date"
         )
-    if applied < known:
-        return warning("schema", f"{applied} of {known}: any other command, or serve, brings it up to date")
-    return ok("schema", f"{known}, the one that this program knows")
+    if schema.number > schema.known:
+        return ok("schema", f"{schema.number}, newer than this program's {schema.known}, which may work on it")
+    return ok("schema", f"{schema.number}, the one that this program knows")
 
 
 def _issuing(view: View) -> Finding:

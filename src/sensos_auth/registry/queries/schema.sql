@@ -6,3 +6,6 @@ SELECT number, name FROM migrations ORDER BY number;
 
 -- name: insert_migration(number, name, applied_at)!
 INSERT INTO migrations (number, name, applied_at) VALUES (:number, :name, :applied_at);
+
+-- name: oldest_program()$
+SELECT oldest_program FROM clock;
