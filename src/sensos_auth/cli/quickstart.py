@@ -43,6 +43,7 @@ def quickstart(port: int, data_dir: Path | None) -> None:
     base_url = f"http://{_HOST}:{port}"
     os.environ["SENSOS_AUTH_DATA_DIR"] = str(folder)
     os.environ["SENSOS_AUTH_DATABASE_URL"] = f"sqlite:///{folder / FILE_NAME}"
+    os.environ.pop("SENSOS_AUTH_DATABASE_URL_FILE", None)
     os.environ.setdefault("SENSOS_AUTH_ISSUER", base_url)
     check_address(_HOST, port)
     prepare(os.environ)

@@ -6,6 +6,7 @@ from pathlib import Path
 from sensos_auth.model.errors import ConfigurationError
 
 FILE_NAME = "registry.sqlite3"
+_LARGEST_FILE = 4096
 
 
 def data_folder(environment: Mapping[str, str]) -> Path:
@@ -24,11 +25,36 @@ def data_folder(environment: Mapping[str, str]) -> Path:
 
 
 def database_url(environment: Mapping[str, str]) -> str:
-    """Return ``SENSOS_AUTH_DATABASE_URL``, or the URL of the registry in the data folder; raises ConfigurationError."""
-    chosen = environment.get("SENSOS_AUTH_DATABASE_URL")
+    """Return the URL of the registry's database; raises ConfigurationError.
+
+    It is ``SENSOS_AUTH_DATABASE_URL``; or, for a URL with a password, what stands in the file that
+    ``SENSOS_AUTH_DATABASE_URL_FILE`` names; or the file in the data folder.
+    """
+    chosen, file = environment.get("SENSOS_AUTH_DATABASE_URL"), environment.get("SENSOS_AUTH_DATABASE_URL_FILE")
+    if chosen is not None and file is not None:
+        raise ConfigurationError("set either SENSOS_AUTH_DATABASE_URL or SENSOS_AUTH_DATABASE_URL_FILE, not both")
+    if file is not None:
+        return _url_in(file)
     if chosen is not None and not chosen.strip():
         raise ConfigurationError("SENSOS_AUTH_DATABASE_URL is empty: unset it, or set it to sqlite:///path")
     return chosen or f"sqlite:///{data_folder(environment).resolve() / FILE_NAME}"
+
+
+def _url_in(name: str) -> str:
+    if not name.strip():
+        raise ConfigurationError("SENSOS_AUTH_DATABASE_URL_FILE is empty: unset it, or set it to the path of the file")
+    path = home_expanded(name, "SENSOS_AUTH_DATABASE_URL_FILE")
+    try:
+        with path.open(encoding="utf-8-sig") as file:  # some editors begin a file with a byte order mark
+            text = file.read(_LARGEST_FILE + 1)
+    except (OSError, ValueError) as error:
+        raise ConfigurationError(f"SENSOS_AUTH_DATABASE_URL_FILE cannot be read: {type(error).__name__}") from None
+    if len(text.split()) == 1 and len(text) <= _LARGEST_FILE:
+        return text.strip()
+    del text  # a traceback may show local variables, and there is a password in it
+    raise ConfigurationError(
+        "SENSOS_AUTH_DATABASE_URL_FILE must hold one line: the URL, as postgresql://user@host/name"
+    )
 
 
 def home_expanded(path: str, variable: str) -> Path:
