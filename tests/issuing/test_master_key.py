@@ -3,6 +3,8 @@ import os
 import stat
 import subprocess
 import sys
+import tempfile
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -136,6 +138,27 @@ def test_z25_file_open_to_others_is_refused(tmp_path: Path, mode: int) -> None:
     with pytest.raises(ConfigurationError, match=rf"mode {mode:o}.: run chmod 600 {path}"):
         read_master_key(path)
     assert stat.S_IMODE(path.stat().st_mode) == mode
+
+
+@pytest.mark.parametrize(("mode", "is_read"), [(0o440, True), (0o640, True), (0o444, False), (0o660, False)])
+def test_file_that_root_hands_to_a_group(mode: int, *, is_read: bool) -> None:
+    """It is read, as Kubernetes and systemd hand over secrets, unless others can read it or the group can write it."""
+    if os.geteuid() != 0:
+        pytest.skip("only root can make such a file")
+    with tempfile.TemporaryDirectory() as folder:  # tmp_path is closed to others
+        path = Path(folder) / "master.key"
+        make_master_key(path)
+        Path(folder).chmod(0o755)
+        path.chmod(mode)
+        os.chown(path, 0, 65_534)
+        os.setegid(65_534)
+        os.seteuid(65_534)
+        try:
+            with nullcontext() if is_read else pytest.raises(ConfigurationError, match=f"mode {mode:o}"):
+                assert read_master_key(path) is not None
+        finally:
+            os.seteuid(0)
+            os.setegid(0)
 
 
 @pytest.mark.parametrize("content", [b"", b"A" * 42, b"\xff" * 43, b"A" * 5000])

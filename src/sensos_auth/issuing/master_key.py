@@ -138,13 +138,17 @@ def read_keys(path: Path) -> list[bytes] | None:
     """
     try:
         with path.open(encoding="ascii") as file:
-            mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
+            status = os.fstat(file.fileno())
             text = file.read(1024)
     except FileNotFoundError:
         return None
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigurationError(f"the master key file {path} cannot be read: {type(error).__name__}") from error
-    if mode & 0o077:
+    mode = stat.S_IMODE(status.st_mode)
+    # Of a file that root has put there, and that we could not change, the group may read: Kubernetes lets a container's
+    # user read its secrets that way, and systemd a service's user its credentials.
+    is_handed_over = status.st_uid == 0 and os.geteuid() != 0
+    if mode & (0o037 if is_handed_over else 0o077):
         raise ConfigurationError(
             f"the master key file {path} is open to other users (mode {mode:o}): run chmod 600 {path}"
         )
