@@ -1,0 +1,234 @@
+"""The Compose folder's Caddyfile: real Caddy, TLS, and two real nodes that end, die and come back behind it."""
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple, Self
+
+import httpx2
+import pytest
+
+from sensos_auth.registry.issuing_lock import lock_issuing, unlock_issuing
+from tests.deploy.caddy import Caddy, caddy_program, running_caddy
+from tests.running_service import (
+    JWKS_PATH,
+    TOKEN_PATH,
+    ExampleApplication,
+    RunningService,
+    free_port,
+    start_service,
+)
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.waits,
+    pytest.mark.skipif(caddy_program() is None, reason="Caddy is not here: `make gateways` gets it where apt-get does"),
+]
+_CLIENTS = 6
+
+
+@dataclass
+class Deployment:
+    """Two nodes on one registry, and Caddy in front. Nodes are started anew on the port that they had."""
+
+    folder: Path
+    issuer: str
+    ports: list[int] = field(default_factory=lambda: [free_port(), free_port()])
+    nodes: list[RunningService] = field(default_factory=list)
+
+    def start(self, number: int) -> RunningService:
+        """Start a node. All share the registry of the first."""
+        settings = {
+            "SENSOS_AUTH_ISSUER": self.issuer,
+            "SENSOS_AUTH_DATABASE_URL": f"sqlite:///{self.folder / 'node-0' / 'registry.sqlite3'}",
+            "SENSOS_AUTH_MASTER_KEY_FILE": str(self.folder / "node-0" / "master.key"),
+            "SENSOS_AUTH_TRUSTED_PROXIES": "127.0.0.0/8",
+        }
+        folder = self.folder / f"node-{number}"
+        node = start_service(folder, port=self.ports[number], environment=settings)
+        self.nodes[number : number + 1] = [node]
+        return node
+
+
+@pytest.fixture(scope="module")
+def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Deployment, Caddy]]:
+    """Return what runs."""
+    folder = tmp_path_factory.mktemp("deployment")
+    https_port = free_port()
+    made = Deployment(folder, f"https://localhost:{https_port}")
+    try:
+        made.start(0)
+        made.start(1)
+        with running_caddy(folder / "caddy", made.ports, https_port=https_port) as caddy:
+            yield made, caddy
+    finally:
+        for node in made.nodes:
+            node.end(at_once=True)
+
+
+@pytest.fixture
+def nodes(deployment: tuple[Deployment, Caddy]) -> Deployment:
+    """Return the nodes, both running."""
+    return deployment[0]
+
+
+@pytest.fixture
+def caddy(deployment: tuple[Deployment, Caddy]) -> Caddy:
+    """Return Caddy, before both nodes."""
+    return deployment[1]
+
+
+@pytest.fixture(scope="module")
+def application(deployment: tuple[Deployment, Caddy]) -> ExampleApplication:
+    """Return an application."""
+    return deployment[0].nodes[0].new_application()
+
+
+class Answer(NamedTuple):
+    """An answer, or none (0), and when its request began."""
+
+    kind: str
+    status: int
+    began: float
+
+
+class Traffic:
+    """Clients that get tokens and show them, all the time."""
+
+    def __init__(self, caddy: Caddy, application: ExampleApplication) -> None:
+        self.answers: list[Answer] = []
+        self._caddy = caddy
+        self._application = application
+        self._is_over = threading.Event()
+        self._threads = [threading.Thread(target=self._ask, daemon=True) for _ in range(_CLIENTS)]
+
+    def __enter__(self) -> Self:
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._is_over.set()
+        for thread in self._threads:
+            thread.join(20)
+
+    def _ask(self) -> None:
+        with self._caddy.client() as client:
+            token = client.post(TOKEN_PATH, json=self._application.credentials()).json()["accessToken"]
+            shown = {"Authorization": f"Bearer {token}"}
+            while not self._is_over.is_set():
+                self._note("token", lambda: client.post(TOKEN_PATH, json=self._application.credentials()))
+                self._note("verify", lambda: client.get("/v1/verify", headers=shown))
+
+    def _note(self, kind: str, ask: Callable[[], httpx2.Response]) -> None:
+        began = time.monotonic()
+        try:
+            status = ask().status_code
+        except httpx2.TransportError:
+            status = 0
+        self.answers.append(Answer(kind, status, began))
+
+    def failures(self) -> list[Answer]:
+        """Return all that is not a 200."""
+        return [answer for answer in self.answers if answer.status != 200]
+
+
+def requests_to(node: RunningService) -> int:
+    """Return how many token requests a node has logged."""
+    return sum(line.get("path") == TOKEN_PATH for line in node.log_lines())
+
+
+def is_served_by_both(nodes: Deployment, caddy: Caddy, application: ExampleApplication) -> None:
+    """Wait until each node answers some of the requests."""
+    before = [requests_to(node) for node in nodes.nodes]
+    give_up_at = time.monotonic() + 10
+    with caddy.client() as client:
+        while time.monotonic() < give_up_at:
+            for _ in range(8):
+                assert client.post(TOKEN_PATH, json=application.credentials()).status_code == 200
+            time.sleep(0.3)
+            if all(requests_to(node) > earlier for node, earlier in zip(nodes.nodes, before, strict=True)):
+                return
+    raise AssertionError("one of the nodes gets no request")
+
+
+def test_tls_and_both_nodes(nodes: Deployment, caddy: Caddy, application: ExampleApplication) -> None:
+    """Clients check the certificate and get tokens of the https issuer, from both nodes; http leads to https."""
+    with caddy.client() as client:
+        answer = client.post(TOKEN_PATH, json=application.credentials())
+        assert answer.status_code == 200
+        shown = {"Authorization": f"Bearer {answer.json()['accessToken']}"}
+        assert client.get("/v1/verify", headers=shown).headers["X-Sensos-Tenant-Id"] == application.tenant_id
+    redirected = httpx2.get(f"http://localhost:{caddy.http_port}{JWKS_PATH}", trust_env=False)
+    assert redirected.status_code == 308
+    assert redirected.headers["Location"].startswith("https://localhost")
+    is_served_by_both(nodes, caddy, application)
+
+
+def test_client_cannot_choose_its_address(caddy: Caddy, application: ExampleApplication) -> None:
+    """Caddy says who asks, whatever the client says: nobody gets another address its limit of refusals used up."""
+    wrong = application.credentials(applicationSecret="sensos_sk_wrong")
+    forged = {"X-Forwarded-For": "203.0.113.1"}
+    with caddy.client() as client:
+        answers = {client.post(TOKEN_PATH, json=wrong, headers=forged).status_code for _ in range(250)}
+    assert answers == {401}  # and no 429: our own address, a loopback one, has no limit
+
+
+@pytest.mark.timeout(90)
+def test_node_that_ends_is_left_in_time(nodes: Deployment, caddy: Caddy, application: ExampleApplication) -> None:
+    """SIGTERM, as at each upgrade: no request fails, and once it is back it gets its share again."""
+    with Traffic(caddy, application) as traffic:
+        time.sleep(1)
+        assert nodes.nodes[1].end() == 0
+        time.sleep(1)
+        nodes.start(1)
+        time.sleep(2)
+    assert traffic.failures() == []
+    assert len(traffic.answers) > 200
+    is_served_by_both(nodes, caddy, application)
+
+
+@pytest.mark.timeout(90)
+def test_node_that_dies_takes_nothing_with_it(nodes: Deployment, caddy: Caddy, application: ExampleApplication) -> None:
+    """SIGKILL: only token requests that it had taken fail, which clients repeat; nothing that began afterwards."""
+    with Traffic(caddy, application) as traffic:
+        time.sleep(1)
+        killed_at = time.monotonic()
+        os.killpg(nodes.nodes[1].process.pid, signal.SIGKILL)
+        time.sleep(3)
+    failures = traffic.failures()
+    assert len(failures) <= _CLIENTS
+    assert {(failure.kind, failure.status) for failure in failures} <= {("token", 502)}
+    assert all(failure.began < killed_at + 0.1 for failure in failures)
+    nodes.nodes[1].end(at_once=True)
+    nodes.start(1)
+    is_served_by_both(nodes, caddy, application)
+
+
+def test_nodes_that_cannot_issue_serve_all_else(
+    nodes: Deployment, caddy: Caddy, application: ExampleApplication
+) -> None:
+    """Not one is ready, as when the database is away: keys and /v1/verify go on, tokens get the nodes' own 503."""
+    with caddy.client() as client:
+        token = client.post(TOKEN_PATH, json=application.credentials()).json()["accessToken"]
+        with nodes.nodes[0].registry.change("test") as change:
+            lock_issuing(change)
+            change.record("issuing.locked", "issuing")
+        try:
+            time.sleep(1.5)  # Caddy has seen it of both
+            began = time.monotonic()
+            assert client.get(JWKS_PATH).json()["keys"]
+            assert client.get("/v1/verify", headers={"Authorization": f"Bearer {token}"}).status_code == 200
+            refused = client.post(TOKEN_PATH, json=application.credentials())
+            assert (refused.status_code, refused.json()["error"]) == (503, "Service Unavailable")
+            assert int(refused.headers["Retry-After"]) >= 1
+            assert time.monotonic() - began < 2
+        finally:
+            with nodes.nodes[0].registry.change("test") as change:
+                unlock_issuing(change)
+        time.sleep(1)
+        assert client.post(TOKEN_PATH, json=application.credentials()).status_code == 200
