@@ -9,6 +9,7 @@ import pytest
 from sensos_auth.issuing.configuration import obtain_master_key, token_settings
 from sensos_auth.issuing.issuer import ApplicationCredentials, Issuer
 from sensos_auth.issuing.keyring import Keyring
+from sensos_auth.issuing.stored_keys import KeysInRegistry
 from sensos_auth.registry import open_registry
 from sensos_auth.registry.credentials import SqliteCredentialReader
 from sensos_auth.registry.sqlite import SqliteDatabase
@@ -26,7 +27,7 @@ def issue(command_line: CommandLine, age: int = 0, **application: str) -> str:
         assert isinstance(registry.database, SqliteDatabase)
         issuer = Issuer(
             SqliteCredentialReader(registry.database),
-            Keyring(registry, obtain_master_key(registry, environment)),
+            Keyring(KeysInRegistry(registry), obtain_master_key(registry, environment)),
             token_settings(environment),
             lambda: int(time.time()) - age,
         )

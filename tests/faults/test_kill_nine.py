@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from sensos_auth.issuing.keyring import Keyring
+from sensos_auth.issuing.stored_keys import KeysInRegistry
 from sensos_auth.model.revocation import RevocationKind, subject_digest
 from sensos_auth.model.signing_key import KeyState
 from sensos_auth.registry import Registry, View, open_registry
@@ -91,7 +92,7 @@ def _assert_nothing_is_half_made(registry: Registry) -> None:
         assert view.connection.execute(alone).fetchall() == [(0,)]
         keys, now = list_signing_keys(view), view.now
     assert [key.state(now) for key in keys].count(KeyState.ACTIVE) == 1
-    Keyring(registry, MASTER_KEY).current_signer(now)  # raises where there is none, or it does not open
+    Keyring(KeysInRegistry(registry), MASTER_KEY).current_signer(now)  # raises where there is none, or it does not open
 
 
 @pytest.mark.slow

@@ -8,6 +8,7 @@ from sensos_auth.issuing.issuer import ApplicationCredentials, Issuer, TokenSett
 from sensos_auth.issuing.key_rotation import keep_keys_current
 from sensos_auth.issuing.keyring import Keyring
 from sensos_auth.issuing.master_key import MasterKey
+from sensos_auth.issuing.stored_keys import KeysInRegistry
 from sensos_auth.model.signing_key import Algorithm, SigningKey
 from sensos_auth.registry import Registry
 from sensos_auth.registry.applications import create_application
@@ -35,7 +36,7 @@ class Deployment:
         """Make the first key."""
         keep_keys_current(self.registry, MASTER_KEY, self.algorithm)
         assert isinstance(self.registry.database, SqliteDatabase)
-        self.keyring = Keyring(self.registry, MASTER_KEY)
+        self.keyring = Keyring(KeysInRegistry(self.registry), MASTER_KEY)
         reader = SqliteCredentialReader(self.registry.database)
         self.issuer = Issuer(reader, self.keyring, SETTINGS, self.clock.seconds)
 

@@ -2,6 +2,7 @@ import pytest
 
 from sensos_auth.issuing.key_rotation import keep_keys_current, revoke, rotate
 from sensos_auth.issuing.keyring import Keyring
+from sensos_auth.issuing.stored_keys import KeysInRegistry
 from sensos_auth.model.errors import Conflict, NotFound
 from sensos_auth.model.signing_key import SigningKey, active_key
 from sensos_auth.registry import Registry
@@ -124,7 +125,7 @@ def test_revoking_the_active_key_puts_another_in_its_place(registry: Registry, c
     """The revoked key loses its private half and leaves the JWKS at once; a fresh one signs in the same second."""
     first = _keep(registry)
     assert first is not None
-    keyring = Keyring(registry, MASTER_KEY)
+    keyring = Keyring(KeysInRegistry(registry), MASTER_KEY)
     assert first.kid.encode() in keyring.jwks(clock.seconds())
     revoked = _revoke(registry, first.kid)
     assert (revoked.revoked_at, revoked.has_private_key) == (START, False)

@@ -10,6 +10,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from sensos_auth.issuing.key_rotation import keep_keys_current, revoke, rotate
 from sensos_auth.issuing.keyring import Keyring
+from sensos_auth.issuing.stored_keys import KeysInRegistry
 from sensos_auth.issuing.takeover import put_takeover_off
 from sensos_auth.model.errors import Conflict
 from sensos_auth.model.signing_key import KeyState, SigningKey, active_key
@@ -36,7 +37,7 @@ class Rotation(RuleBasedStateMachine):
             connection = view.connection
         connection.pragma("synchronous", "off")
         keep_keys_current(self.registry, MASTER_KEY, "ES256")
-        self.keyring = Keyring(self.registry, MASTER_KEY)
+        self.keyring = Keyring(KeysInRegistry(self.registry), MASTER_KEY)
 
     def keys(self) -> list[SigningKey]:
         """Return the keys as the registry has them."""

@@ -6,6 +6,7 @@ import pytest
 
 from sensos_auth.issuing.key_rotation import keep_keys_current, rotate
 from sensos_auth.issuing.keyring import Keyring
+from sensos_auth.issuing.stored_keys import KeysInRegistry
 from sensos_auth.model.signing_key import SigningKey, active_key
 from sensos_auth.registry import Registry
 from sensos_auth.registry.audit import list_events
@@ -109,7 +110,7 @@ def _assert_one_signs(registry: Registry, now: int) -> None:
         keys = list_signing_keys(view)
     active = active_key(keys, now)
     assert active is not None
-    keyring = Keyring(registry, MASTER_KEY)
+    keyring = Keyring(KeysInRegistry(registry), MASTER_KEY)
     assert keyring.current_signer(now).kid == active.kid
     # No key is published without its private half, unless it has signed its last.
     assert all(key.has_private_key for key in keys if key.signs_until is None or key.signs_until > now)

@@ -13,6 +13,7 @@ from sensos_auth.issuing.key_rotation import keep_keys_current, rotate
 from sensos_auth.issuing.keyring import Keyring
 from sensos_auth.issuing.master_key import MasterKey, make_master_key, read_keys
 from sensos_auth.issuing.rewrap import rewrap
+from sensos_auth.issuing.stored_keys import KeysInRegistry
 from sensos_auth.model.errors import ConfigurationError, Conflict
 from sensos_auth.registry import Registry, open_registry
 from sensos_auth.registry.audit import list_events
@@ -73,7 +74,7 @@ def test_workers_that_run_go_on(registry: Registry, tmp_path: Path) -> None:
     held = _begin(registry, environment)
     with registry.view() as view:
         now = view.now
-    opened, unopened = Keyring(registry, held), Keyring(registry, held)
+    opened, unopened = Keyring(KeysInRegistry(registry), held), Keyring(KeysInRegistry(registry), held)
     before = opened.current_signer(now)
     rewrap(registry, environment, actor="me")
     rewrap(registry, environment, actor="me")

@@ -1,12 +1,15 @@
 import time
+import traceback
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import psycopg
 import pytest
 
-from sensos_auth.model.errors import RegistryUnavailable
-from sensos_auth.registry.postgresql import PostgresqlDatabase
-from sensos_auth.registry.tenants import create_tenant, list_tenants
+from sensos_auth.model.errors import ConfigurationError, RegistryUnavailable
+from sensos_auth.registry.lease import LEASE
+from sensos_auth.registry.postgresql import MOST_CONNECTIONS, PostgresqlDatabase
+from sensos_auth.registry.tenants import create_tenant, disable_tenant, enable_tenant, list_tenants
 from tests.postgresql_server import new_database_url
 from tests.registries import Clock, Place
 
@@ -41,15 +44,83 @@ def test_write_waits_at_most_two_seconds_and_reads_go_on(postgresql: Place) -> N
         create_tenant(change, name="b")
 
 
-def test_lost_connection_is_registry_unavailable(postgresql: Place) -> None:
-    """A connection that the server ended gives RegistryUnavailable, in a read and in a change."""
+def test_z29_lost_connection_is_replaced_before_it_is_used(postgresql: Place) -> None:
+    """Connections that the server has ended meanwhile are noticed: the next read and the next change just work."""
     registry, other = postgresql.open(), psycopg.connect(postgresql.address, autocommit=True)
     with other:
-        other.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()")
-        with pytest.raises(RegistryUnavailable), registry.view() as view:
+        for name in ("a", "b"):
+            with registry.view() as view:
+                list_tenants(view)
+            other.execute("SELECT pg_terminate_backend(pid, 2000) FROM pg_stat_activity WHERE pid <> pg_backend_pid()")
+            with registry.change("me") as change:
+                create_tenant(change, name=name)
+        with registry.view() as view:
+            assert [tenant.name for tenant in list_tenants(view)] == ["a", "b"]
+
+
+def test_z39_connection_comes_back_clean(postgresql: Place) -> None:
+    """Whatever a transaction left behind is gone for the next one: an abort, a setting, read-only."""
+    registry = postgresql.open()
+    with pytest.raises(psycopg.errors.DivisionByZero), registry.view() as view:
+        view.connection.execute("SELECT 1 / 0")
+    with registry.change("me") as change:
+        change.connection.execute("SET LOCAL search_path = nowhere")
+        change.connection.execute("SET LOCAL search_path = public")
+        create_tenant(change, name="a")
+    with pytest.raises(RegistryUnavailable), registry.database.read() as connection:
+        connection.execute("CREATE TABLE x (y INT)")
+    with registry.view() as view:
+        assert [tenant.name for tenant in list_tenants(view)] == ["a"]
+
+
+def test_z39_no_connection_leaks(postgresql: Place) -> None:
+    """However many threads and errors there are, a process has six connections at most, and all come back."""
+    registry = postgresql.open()
+
+    def fail(_: int) -> None:
+        with registry.another().view() as view:
             list_tenants(view)
-        with pytest.raises(RegistryUnavailable), registry.change("me") as change:
-            create_tenant(change, name="a")
+            raise ValueError
+
+    with ThreadPoolExecutor(20) as pool:
+        for failure in [pool.submit(fail, number) for number in range(60)]:
+            assert isinstance(failure.exception(), ValueError)
+    with registry.view() as view:
+        query = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'sensos-auth registry'"
+        (count,) = view.connection.execute(query + " AND datname = current_database()").fetchone()
+    assert 1 <= count <= MOST_CONNECTIONS
+
+
+def test_server_that_loses_what_it_acknowledged_is_refused(postgresql: Place) -> None:
+    """synchronous_commit = off, set for the database, is no place for a registry."""
+    with psycopg.connect(postgresql.address, autocommit=True) as other:
+        name = other.info.dbname
+        other.execute(f'ALTER DATABASE "{name}" SET synchronous_commit = off'.encode())
+    with pytest.raises(ConfigurationError, match="synchronous_commit"):
+        postgresql.open()
+
+
+@pytest.mark.parametrize("url", ["postgresql://me:canary@[h/d", "postgresql://me:canary@h/d?nonsense=1"])
+def test_bad_url_is_refused_without_its_password(url: str) -> None:
+    """A URL that can't be one is a mistake of the configuration; its password is not repeated, in no traceback."""
+    with pytest.raises(ConfigurationError) as caught:
+        PostgresqlDatabase(url)
+    assert "canary" not in "".join(traceback.format_exception(caught.value))
+
+
+def test_taking_away_waits_until_no_node_goes_by_what_was_before(postgresql: Place) -> None:
+    """Disabling returns a lease after the commit; creating and enabling return at once."""
+    registry = postgresql.open()
+    waits: list[float] = []
+    registry.settle = waits.append
+    with registry.change("me") as change:
+        tenant = create_tenant(change, name="a")
+        enable_tenant(change, tenant.tenant_id)
+    assert waits == []
+    with registry.change("me") as change:
+        disable_tenant(change, tenant.tenant_id)
+    assert waits == [pytest.approx(LEASE, abs=0.02)]
+    assert waits[0] > LEASE
 
 
 def test_connection_lost_in_the_middle_leaves_nothing(postgresql: Place) -> None:
@@ -58,7 +129,7 @@ def test_connection_lost_in_the_middle_leaves_nothing(postgresql: Place) -> None
     with other:
         with pytest.raises(RegistryUnavailable), registry.change("me") as change:  # noqa: PT012 - lost before the commit
             create_tenant(change, name="a")
-            other.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()")
+            other.execute("SELECT pg_terminate_backend(pid, 2000) FROM pg_stat_activity WHERE pid <> pg_backend_pid()")
         with postgresql.open().view() as view:
             assert list_tenants(view) == []
 

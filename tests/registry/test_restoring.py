@@ -11,6 +11,7 @@ import pytest
 from sensos_auth.issuing.key_rotation import keep_keys_current, revoke, rotate
 from sensos_auth.issuing.keyring import Keyring
 from sensos_auth.issuing.master_key import MasterKey
+from sensos_auth.issuing.stored_keys import KeysInRegistry
 from sensos_auth.model.errors import Conflict, InvalidInput, NotFound, RegistryUnavailable
 from sensos_auth.model.revocation import RevocationKind
 from sensos_auth.model.signing_key import KeyState
@@ -206,7 +207,7 @@ def test_z27_a_key_that_was_retired_never_signs_again(restoring: Restoring, how:
             "rotation cancelled": [KeyState.ACTIVE, KeyState.REVOKED],
         }
         assert _states(registry) == expected[how]
-        signer = Keyring(registry, _MASTER_KEY).current_signer(restoring.clock.seconds())
+        signer = Keyring(KeysInRegistry(registry), _MASTER_KEY).current_signer(restoring.clock.seconds())
         assert (signer.kid == old) is (how not in {"rotated", "revoked"})
 
 
@@ -235,7 +236,7 @@ def test_without_evidence_issuing_is_locked_until_somebody_confirms_the_window(r
     """No worker signs, the public keys stay; then all is as before, and the trail says who confirmed."""
     restoring.back_up()
     restored, registry = restoring.restore()
-    keyring = Keyring(registry, _MASTER_KEY)
+    keyring = Keyring(KeysInRegistry(registry), _MASTER_KEY)
     now = restoring.clock.seconds()
     with closing(registry):
         assert restored.is_locked
@@ -500,10 +501,10 @@ def test_replay_feed_and_lock_are_the_same_on_both_engines(registry: Registry, c
         assert get_application(change, applications[1]).disabled_at is not None
         lock_issuing(change)
     with pytest.raises(RegistryUnavailable, match="locked"):
-        Keyring(registry, _MASTER_KEY).current_signer(clock.seconds())
+        Keyring(KeysInRegistry(registry), _MASTER_KEY).current_signer(clock.seconds())
     with registry.change("test:me") as change:
         unlock_issuing(change)
-    Keyring(registry, _MASTER_KEY).current_signer(clock.seconds())
+    Keyring(KeysInRegistry(registry), _MASTER_KEY).current_signer(clock.seconds())
 
 
 def test_uses_of_secrets_are_recorded_anew_after_a_restore(restoring: Restoring) -> None:

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from sensos_auth.issuing.key_rotation import keep_keys_current, revoke, rotate
 from sensos_auth.issuing.keyring import Keyring
 from sensos_auth.issuing.master_key import MasterKey
+from sensos_auth.issuing.stored_keys import KeysInRegistry
 from sensos_auth.model.errors import Conflict, NotFound
 from sensos_auth.model.revocation import Provenance
 from sensos_auth.model.signing_key import KeyState, active_key
@@ -235,7 +236,7 @@ def test_z27_nothing_that_was_taken_away_comes_back(
                             event.details.get("issuing") for event in list_events(view)
                         )
                     if not locked:
-                        Keyring(restored, _MASTER_KEY).current_signer(clock.seconds())
+                        Keyring(KeysInRegistry(restored), _MASTER_KEY).current_signer(clock.seconds())
 
 
 def _assert_nothing_came_back(history: History, known: set[str], live: View, restored: View) -> None:

@@ -19,6 +19,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from sensos_auth.issuing.issuer import ApplicationCredentials, Issuer
 from sensos_auth.issuing.key_rotation import keep_keys_current, revoke, rotate
 from sensos_auth.issuing.keyring import Keyring
+from sensos_auth.issuing.stored_keys import KeysInRegistry
 from sensos_auth.model.errors import AuthenticationFailed, Conflict, NotFound
 from sensos_auth.registry import Change
 from sensos_auth.registry.applications import (
@@ -123,7 +124,7 @@ class Lifecycle(RuleBasedStateMachine):
         assert isinstance(database, SqliteDatabase)
         database.connection.pragma("synchronous", "off")  # power loss is not what is tested here
         keep_keys_current(self.registry, MASTER_KEY, "ES256")
-        keyring = Keyring(self.registry, MASTER_KEY)
+        keyring = Keyring(KeysInRegistry(self.registry), MASTER_KEY)
         self.issuer = Issuer(SqliteCredentialReader(database), keyring, SETTINGS, self.clock.seconds)
         self.verifiers = {
             audience: Verifier(

@@ -9,6 +9,7 @@ from sensos_auth.issuing.configuration import obtain_master_key
 from sensos_auth.issuing.key_rotation import keep_keys_current, revoke, rotate
 from sensos_auth.issuing.keyring import Keyring
 from sensos_auth.issuing.master_key import MasterKey
+from sensos_auth.issuing.stored_keys import KeysInRegistry
 from sensos_auth.registry import Registry, open_registry
 from sensos_auth.registry.signing_keys import mark_signing_key_revoked, schedule_signing_key
 from sensos_auth.server.registry_keys import RegistryKeys
@@ -24,7 +25,7 @@ def opened(tmp_path: Path) -> Iterator[tuple[Registry, MasterKey, RegistryKeys]]
     keep_keys_current(registry, master_key, "ES256")
     with registry.view() as view:
         now = view.now
-    yield registry, master_key, RegistryKeys(Keyring(of_the_worker, master_key), lambda: now)
+    yield registry, master_key, RegistryKeys(Keyring(KeysInRegistry(of_the_worker), master_key), lambda: now)
     registry.close()
     of_the_worker.close()
 

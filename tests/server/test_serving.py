@@ -153,4 +153,4 @@ def test_whoever_waits_for_the_start_is_told_when_all_workers_are_forked(tmp_pat
         check=True,
         timeout=30,
     )
-    assert ended.stderr.splitlines()[0] == "2"
+    assert "2" in ended.stderr.splitlines()  # among the log lines

@@ -15,6 +15,7 @@ from sensos_auth.issuing.key_rotation import keep_keys_current
 from sensos_auth.model.revocation import RevocationKind, subject_digest
 from sensos_auth.model.signing_key import PUBLISHED_BEFORE_SIGNING, SIGNS_FOR, SigningKey
 from sensos_auth.registry import Registry, open_registry
+from sensos_auth.registry.location import database_url
 from sensos_auth.registry.revocations import revoke_token
 from sensos_auth.registry.signing_keys import list_signing_keys
 from sensos_auth.registry.verifiers import VerifierReport, list_verifiers, record_verifiers
@@ -51,7 +52,7 @@ class Deployment:
 
     def run_upkeep(self, until_events: int, seconds: float = 10.0, event: str = '"event":') -> list[dict[str, Any]]:
         """Run it until so many lines (of the event) are logged, or the time is over; return all that ever were."""
-        running = upkeep.Upkeep(self.environment)
+        running = upkeep.Upkeep(self.environment, lambda: open_registry(database_url(self.environment)))
         running.start()
         give_up_at = time.monotonic() + seconds
         while self._stream.getvalue().count(event.encode()) < until_events and time.monotonic() < give_up_at:

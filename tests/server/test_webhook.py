@@ -19,8 +19,9 @@ import pytest
 from sensos_auth.issuing.configuration import obtain_master_key
 from sensos_auth.issuing.key_rotation import keep_keys_current
 from sensos_auth.model.errors import ConfigurationError
-from sensos_auth.registry import open_registry
+from sensos_auth.registry import Registry, open_registry
 from sensos_auth.registry.applications import create_application
+from sensos_auth.registry.location import database_url
 from sensos_auth.registry.secrets import create_secret, rotate_secret
 from sensos_auth.registry.tenants import create_tenant
 from sensos_auth.registry.webhook_turns import begin_webhook
@@ -145,9 +146,13 @@ class Deployment:
                 for n in range(count)
             ]
 
+    def open_registry(self) -> Registry:
+        """Return a registry of its own for a thread."""
+        return open_registry(database_url(self.environment))
+
     def run(self, is_done: Callable[[], bool], workers: int = 1, seconds: float = 8.0) -> None:
         """Run upkeep until then."""
-        running = [upkeep.Upkeep(self.environment) for _ in range(workers)]
+        running = [upkeep.Upkeep(self.environment, self.open_registry) for _ in range(workers)]
         for one in running:
             one.start()
         give_up_at = time.monotonic() + seconds

@@ -76,8 +76,8 @@ class Issuer:
     def issue(self, shown: ApplicationCredentials) -> IssuedToken:
         """Return a fresh access token for the credentials.
 
-        Raises AuthenticationFailed, the same for every cause; RegistryUnavailable when nothing can be said now; and
-        for good credentials what the meter raises.
+        Raises AuthenticationFailed, the same for every cause; RegistryUnavailable when nothing can be said now; NotHeld
+        when the credential must be fetched first; and for good credentials what the meter raises.
         """
         if not has_valid_checksum(shown.application_secret):
             raise AuthenticationFailed
@@ -102,7 +102,9 @@ class Issuer:
             rv=found.version,
             scope=found.scope,
         )
-        return IssuedToken(signer.mint(claims), lifetime)
+        token = signer.mint(claims)
+        self._reader.check_still_good()  # or this process was stopped since, and the token is thrown away
+        return IssuedToken(token, lifetime)
 
 
 def _may_have_token(found: Credential, shown: ApplicationCredentials, now: int) -> bool:

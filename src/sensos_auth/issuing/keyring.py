@@ -3,13 +3,12 @@
 from sensos_auth.issuing.key_pair import load_signature_function
 from sensos_auth.issuing.master_key import MasterKey
 from sensos_auth.issuing.minting import Signer
+from sensos_auth.issuing.stored_keys import KeyStore, StoredKeys
 from sensos_auth.model.errors import RegistryUnavailable
 from sensos_auth.model.signing_key import SigningKey, active_key
-from sensos_auth.registry import Registry
-from sensos_auth.registry.issuing_lock import issuing_locked_at
-from sensos_auth.registry.signing_keys import list_signing_keys, sealed_private_key, signing_keys_version
 
 _NEVER = 1 << 62
+_NONE = StoredKeys(-1, [], {}, is_locked=False)
 _LOCKED = (
     "issuing is locked since a backup was restored: take away again what was taken away after it was made, then run "
     "sensos-auth issuing unlock"
@@ -17,63 +16,56 @@ _LOCKED = (
 
 
 class Keyring:
-    """Holds the keys of one registry in memory. Used by one thread at a time."""
+    """Holds the keys of one store in memory. Used by one thread at a time."""
 
-    def __init__(self, registry: Registry, master_key: MasterKey) -> None:
-        self._registry = registry
+    def __init__(self, store: KeyStore, master_key: MasterKey) -> None:
+        self._store = store
         self._master_key = master_key
-        self._version = -1
-        self._keys: list[SigningKey] = []
-        self._is_locked = False
-        self._active: SigningKey | None = None
+        self._stored = _NONE
         self._active_until = 0
-        self._sealed: bytes | None = None
         self._signer: Signer | None = None
 
     def signer(self, now: int, version: int) -> Signer:
         """Return the signer of the key that is active at ``now`` (UTC seconds).
 
         ``version`` is the version of the last change to a signing key: another than the one held, and the keys are
-        read again. Raises RegistryUnavailable when no key is active or issuing is locked, ConfigurationError for
-        another master key.
+        read again. Raises RegistryUnavailable when no key is active, issuing is locked, or the store is behind that
+        version; ConfigurationError for another master key.
         """
-        if version != self._version or now >= self._active_until:
-            self._read(now)
+        if version != self._stored.version or now >= self._active_until:
+            self._take(now)
+            if self._stored.version < version:
+                raise RegistryUnavailable("the signing keys have changed and are not read yet")
         if self._signer is None:
-            if self._is_locked:
+            active = active_key(self._stored.keys, now)
+            if self._stored.is_locked:
                 raise RegistryUnavailable(_LOCKED)
-            if self._active is None:
+            if active is None:
                 raise RegistryUnavailable("the registry holds no active signing key")
-            self._signer = self._open(self._active)
+            self._signer = self._open(active)
         return self._signer
 
     def current_signer(self, now: int) -> Signer:
-        """Return the signer of the key that is active at ``now`` (UTC seconds), as the registry is at this moment."""
-        return self.signer(now, self._current_version())
+        """Return the signer of the key that is active at ``now`` (UTC seconds), as the store has it at this moment."""
+        return self.signer(now, self._store.version())
 
     def jwks(self, now: int) -> bytes:
-        """Return the JWK Set (RFC 7517 section 5) of ``now`` (UTC seconds), as the registry is at this moment."""
-        if self._current_version() != self._version:
-            self._read(now)
-        return b'{"keys":[%s]}' % b",".join(key.public_jwk.encode() for key in self._keys if key.is_published(now))
+        """Return the JWK Set (RFC 7517 section 5) of ``now`` (UTC seconds), as the store has it at this moment."""
+        if self._store.version() != self._stored.version:
+            self._take(now)
+        published = (key.public_jwk.encode() for key in self._stored.keys if key.is_published(now))
+        return b'{"keys":[%s]}' % b",".join(published)
 
-    def _current_version(self) -> int:
-        with self._registry.view() as view:
-            return signing_keys_version(view)
-
-    def _read(self, now: int) -> None:
-        # In one view: a key that another process revokes meanwhile is either whole in it or not there.
-        with self._registry.view() as view:
-            self._keys = list_signing_keys(view)
-            self._version = signing_keys_version(view)
-            self._is_locked = issuing_locked_at(view) is not None
-            self._active = active_key(self._keys, now)
-            self._sealed = None if self._active is None else sealed_private_key(view, self._active.kid)
-        self._active_until = 0 if self._active is None else self._active.signs_until or _NEVER
+    def _take(self, now: int) -> None:
+        # All in one piece: a key that another process revokes meanwhile is either whole in it or not there.
+        self._stored = self._store.read()
+        active = active_key(self._stored.keys, now)
+        self._active_until = 0 if active is None else active.signs_until or _NEVER
         self._signer = None
 
     def _open(self, key: SigningKey) -> Signer:
-        if self._sealed is None:
+        sealed = self._stored.sealed.get(key.kid)
+        if sealed is None:
             raise RegistryUnavailable(f"the private half of the signing key {key.kid} has been erased")
-        private_key = self._master_key.open(key.kid, self._sealed)
+        private_key = self._master_key.open(key.kid, sealed)
         return Signer(key.kid, key.algorithm, load_signature_function(key.algorithm, private_key))

@@ -30,16 +30,39 @@ class Credential(NamedTuple):
     signing_keys_version: int
 
 
+class NotHeld(Exception):
+    """The credential must be read first; or it was, so long ago that it may no longer stand."""
+
+
 class CredentialReader(Protocol):
     """Finds credentials for the token endpoint."""
 
     def find(self, digest: bytes) -> Credential | None:
-        """Return what is known of the secret with this digest as of now, or None. Raises RegistryUnavailable."""
+        """Return what is known of the secret with this digest as of now, or None.
+
+        Raises RegistryUnavailable; NotHeld where it is for the caller to fetch it.
+        """
+
+    def check_still_good(self) -> None:
+        """Raise NotHeld if what was found last can't be gone by any more."""
 
 
 def find_credential(view: View, digest: bytes) -> Credential | None:
     """Return what is known of the secret with this digest, or None."""
     return _known(view.statements.credential(view.connection, digest=digest))
+
+
+class ReadTogether(NamedTuple):
+    """What several digests were found to be, in the order of the question, and the registry version that it is of."""
+
+    credentials: list[Credential | None]
+    version: int
+
+
+def find_credentials(view: View, digests: list[bytes]) -> ReadTogether:
+    """Return what is known of the secrets with these digests, all in one snapshot. For PostgreSQL."""
+    rows = list(view.statements.credentials(view.connection, digests=digests))
+    return ReadTogether([_known(row) for row in rows], rows[0][-2])
 
 
 class SqliteCredentialReader:
@@ -61,6 +84,9 @@ class SqliteCredentialReader:
                 raise
             raise explained from error
         return _known(rows[0] if rows else None)
+
+    def check_still_good(self) -> None:
+        """Do nothing: it is as good as this process, which a paused one can't tell on SQLite either."""
 
 
 def _known(row: tuple[Any, ...] | None) -> Credential | None:

@@ -1,19 +1,24 @@
 """The narrow seam to a database engine: serialised writes, consistent reads, and nothing else."""
 
 from contextlib import AbstractContextManager
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
 from sensos_auth.registry.statements import Driver
 
 
 class Database(Protocol):
-    """One connection to an engine. Used by one thread at a time.
+    """A way into an engine. Used by one thread at a time; :meth:`another` is for another thread.
 
     Both transactions yield the driver's own connection, for the statements to run on, and raise RegistryUnavailable
     when the engine can't serve now.
     """
 
     driver: Driver
+    settles_in: float
+    """Seconds after which no node goes by what it knew before a change that was committed now."""
+
+    def another(self) -> Self:
+        """Return the same database for another thread; raises as opening it did."""
 
     def write(self, *, is_losable: bool = False) -> AbstractContextManager[Any]:
         """Return a transaction that excludes other writers, commits at the end and rolls back on an exception.
@@ -35,4 +40,4 @@ class Database(Protocol):
         """
 
     def close(self) -> None:
-        """Close the connection."""
+        """Close what was opened here."""

@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import Final, Self
 
 import apsw
 
@@ -44,6 +44,7 @@ class SqliteDatabase:
     """A registry file. See :class:`sensos_auth.registry.database.Database` for the contract."""
 
     driver: Driver = "apsw"
+    settles_in = 0.0  # every request reads the file
 
     def __init__(self, path: Path) -> None:
         """Open the file, and make it (0600, its folder 0700) where there is none.
@@ -62,6 +63,10 @@ class SqliteDatabase:
             self.connection.config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, 1)
             for pragma in ("synchronous=FULL", "foreign_keys=ON", "trusted_schema=OFF", f"cache_size=-{_CACHE_KIB}"):
                 self.connection.execute(f"PRAGMA {pragma}").fetchall()
+
+    def another(self) -> Self:
+        """Return another connection to the file; raises as opening it did."""
+        return type(self)(self.path)
 
     @contextmanager
     def write(self, *, is_losable: bool = False) -> Iterator[apsw.Connection]:

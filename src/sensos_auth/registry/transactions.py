@@ -4,12 +4,29 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, Final, Self
 
 from sensos_auth.registry.audit_chain import StoredEvent, chained_hash
 from sensos_auth.registry.database import Database
 from sensos_auth.registry.statements import load_statements
+
+# Actions after which everything is allowed that was before. Whatever is not named here may take something away.
+_GIVING: Final = frozenset(
+    {
+        "application.created",
+        "application.enabled",
+        "authentication.refused",
+        "feed_key.created",
+        "master_key.rotated",
+        "secret.created",
+        "service.started",
+        "signing_key.erased",
+        "signing_key.published",
+        "tenant.created",
+        "tenant.enabled",
+    }
+)
 
 
 def unix_milliseconds() -> int:
@@ -34,6 +51,7 @@ class Change(View):
     version: int
     # Of the last event before this change, and then of each that it has recorded.
     _hashes: list[bytes | None]
+    _actions: set[str] = field(default_factory=set)
 
     def record(self, action: str, subject: str, *, tenant_id: str | None = None, **details: str | int | None) -> None:
         """Write the audit event of what this change does.
@@ -51,6 +69,7 @@ class Change(View):
             subject=subject,
             details=json.dumps({name: value for name, value in details.items() if value is not None}),
         )
+        self._actions.add(action)
         before = self._hashes[-1]
         self._hashes.append(chained_hash(before, event))
         self.statements.record_event(self.connection, **event._asdict(), hash_before=before, hash=self._hashes[-1])
@@ -60,17 +79,30 @@ class Change(View):
         """Tell whether the change has written an audit event."""
         return len(self._hashes) > 1
 
+    @property
+    def takes_away(self) -> bool:
+        """Tell whether there is anything in it that somebody could wait for to be gone."""
+        return not self._actions <= _GIVING
+
 
 class Registry:
     """Tenants, applications, secrets, signing keys and the audit trail, in one database.
 
     Used by one thread at a time. ``clock`` returns UTC milliseconds.
+
+    ``settle`` is called when something was taken away that other nodes may go by for so many seconds more: it waits, or
+    lets whoever answers wait.
     """
 
     def __init__(self, database: Database, clock: Callable[[], int] = unix_milliseconds) -> None:
         self.database = database
+        self.settle: Callable[[float], None] = time.sleep
         self._clock = clock
         self._statements = load_statements(database.driver)
+
+    def another(self) -> Self:
+        """Return the same registry for another thread. Raises ConfigurationError, RegistryUnavailable."""
+        return type(self)(self.database.another(), self._clock)
 
     @contextmanager
     def view(self) -> Iterator[View]:
@@ -82,7 +114,8 @@ class Registry:
     def change(self, actor: str) -> Iterator[Change]:
         """Change the registry in one transaction, on behalf of ``actor``; on an exception nothing has happened.
 
-        A change that records no audit event is rolled back with a RuntimeError. Raises RegistryUnavailable.
+        A change that records no audit event is rolled back with a RuntimeError. Raises RegistryUnavailable. When the
+        block has ended, no node goes by what the change has taken away.
         """
         with self.database.write() as connection:
             now = self._clock()
@@ -93,6 +126,8 @@ class Registry:
             if not change.is_recorded:
                 raise RuntimeError("a change of the registry must record an audit event")
             self._statements.write_audit_hash(connection, hash=hashes[-1])
+        if change.takes_away and self.database.settles_in:
+            self.settle(self.database.settles_in)
 
     @contextmanager
     def observation(self) -> Iterator[View]:

@@ -21,9 +21,15 @@ async def alive(scope: Scope, receive: Receive) -> Answer:  # noqa: ARG001 - as 
 
 
 class ReadyEndpoint:
-    """Says whether a token could be issued now. ``clock`` is in UTC seconds."""
+    """Says whether a token could be issued now. ``clock`` is in UTC seconds.
 
-    def __init__(self, keyring: Keyring, clock: Callable[[], int], drain: Drain) -> None:
+    ``check_registry`` raises RegistryUnavailable when the registry is out of reach.
+    """
+
+    def __init__(
+        self, check_registry: Callable[[], None], keyring: Keyring, clock: Callable[[], int], drain: Drain
+    ) -> None:
+        self._check_registry = check_registry
         self._keyring = keyring
         self._clock = clock
         self._drain = drain
@@ -37,5 +43,6 @@ class ReadyEndpoint:
             return _METHOD_NOT_ALLOWED
         if self._drain.has_begun:
             return UNAVAILABLE
+        self._check_registry()
         self._keyring.current_signer(self._clock())
         return _READY

@@ -15,7 +15,7 @@ class RegistryRevocations:
     """The revocations of the registry, read at every use: nothing is held, so nothing has to be loaded or forgotten."""
 
     def __init__(self, registry: Registry) -> None:
-        assert isinstance(registry.database, SqliteDatabase)  # open_registry refuses every other engine so far
+        assert isinstance(registry.database, SqliteDatabase)
         self._registry = registry
         self._cursor = registry.database.connection.cursor()
         self._statement: str = load_statements("apsw").revocations_version.sql

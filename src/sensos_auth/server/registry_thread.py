@@ -42,6 +42,7 @@ class RegistryThread:
         self._open_registry = open_registry
         self._registry: Registry | None = None
         self._waiting: Turns[_Work] = Turns()
+        self._settled_at = 0.0  # on the monotonic clock
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread = threading.Thread(target=self._run, name="management", daemon=True)
 
@@ -74,6 +75,7 @@ class RegistryThread:
         while (work := self._waiting.take()) is not None:
             if work.result.cancelled():
                 continue
+            self._settled_at = 0.0
             try:
                 result = self._do(work)
             except Exception as error:  # noqa: BLE001 - the thread must live on: who asked is told
@@ -88,7 +90,12 @@ class RegistryThread:
             raise RegistryUnavailable("the registry is busy: requests to the management API wait for too long")
         if self._registry is None:
             self._registry = self._open_registry()
+            self._registry.settle = self._put_answer_off
         return work.do(self._registry)
+
+    def _put_answer_off(self, seconds: float) -> None:
+        """Let who asked wait until the change has settled, and not this thread: the next work can be done meanwhile."""
+        self._settled_at = time.monotonic() + seconds
 
     def _settle(self, future: "asyncio.Future[Any]", error: Exception | None, result: object) -> None:
         def settle() -> None:
@@ -99,8 +106,10 @@ class RegistryThread:
             else:
                 future.set_exception(error)
 
-        assert self._loop is not None
+        loop = self._loop
+        assert loop is not None
+        wait = self._settled_at - time.monotonic()
         try:
-            self._loop.call_soon_threadsafe(settle)
+            loop.call_soon_threadsafe(*(settle,) if wait <= 0 else (loop.call_later, wait, settle))
         except RuntimeError:  # the loop is closed: nobody is left to be told
             return

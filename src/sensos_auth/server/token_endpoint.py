@@ -1,11 +1,14 @@
 """``POST /v1/applications/token``, without a framework, because it is the hot path."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
 
 import msgspec
 
-from sensos_auth.issuing.issuer import Issuer
-from sensos_auth.model.errors import AuthenticationFailed
+from sensos_auth.issuing.issuer import ApplicationCredentials, IssuedToken, Issuer
+from sensos_auth.model.application_secret import digest
+from sensos_auth.model.errors import AuthenticationFailed, RegistryUnavailable
+from sensos_auth.registry.credentials import NotHeld
 from sensos_auth.server.answers import NO_STORE, Answer, json_answer, method_not_allowed
 from sensos_auth.server.asgi import Receive, Scope
 from sensos_auth.server.request_body import read_json_body
@@ -13,6 +16,8 @@ from sensos_auth.server.token_request import parse_token_request
 
 PATH = "/v1/applications/token"
 LARGEST_BODY = 8 * 1024
+# The second is for what was changed in the moment in which it was fetched, or a process that was stopped.
+_MOST_FETCHES = 2
 
 _METHOD_NOT_ALLOWED = method_not_allowed("POST")
 _encode = msgspec.json.Encoder().encode
@@ -22,10 +27,15 @@ Refuse = Callable[[Scope, str], Exception]
 
 
 class TokenEndpoint:
-    """Exchanges an application's credentials for an access token."""
+    """Exchanges an application's credentials for an access token.
 
-    def __init__(self, issuer: Issuer, refuse: Refuse) -> None:
+    ``fetch`` gets a credential that the issuer does not hold, by the digest of the secret; it raises
+    RegistryUnavailable.
+    """
+
+    def __init__(self, issuer: Issuer, fetch: Callable[[bytes], Awaitable[None]], refuse: Refuse) -> None:
         self._issuer = issuer
+        self._fetch = fetch
         self._refuse = refuse
 
     async def __call__(self, scope: Scope, receive: Receive) -> Answer:
@@ -35,7 +45,17 @@ class TokenEndpoint:
         body = await read_json_body(scope, receive, LARGEST_BODY)
         shown = parse_token_request(body)
         try:
-            issued = self._issuer.issue(shown)
+            try:
+                issued = self._issuer.issue(shown)
+            except NotHeld:
+                issued = await self._issue_what_is_fetched(shown)
         except AuthenticationFailed:
             raise self._refuse(scope, shown.application_id) from None
         return json_answer(_encode(issued), NO_STORE)
+
+    async def _issue_what_is_fetched(self, shown: ApplicationCredentials) -> IssuedToken:
+        for _ in range(_MOST_FETCHES):
+            await self._fetch(digest(shown.application_secret))
+            with suppress(NotHeld):
+                return self._issuer.issue(shown)
+        raise RegistryUnavailable("the registry answers too slowly, or the application is changed all the time")

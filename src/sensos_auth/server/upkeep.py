@@ -14,10 +14,9 @@ from sensos_auth.issuing.configuration import obtain_master_key, signing_algorit
 from sensos_auth.issuing.key_rotation import keep_keys_current
 from sensos_auth.issuing.takeover import put_takeover_off
 from sensos_auth.model.errors import SensosAuthError
-from sensos_auth.registry import Registry, open_registry
+from sensos_auth.registry import Registry
 from sensos_auth.registry.automatic_retirement import retire_unused_secrets
 from sensos_auth.registry.idempotency import purge_ended_answers
-from sensos_auth.registry.location import database_url
 from sensos_auth.registry.revocations import purge_ended_revocations
 from sensos_auth.registry.secret_warnings import warn_of_ending_secrets
 from sensos_auth.registry.usage import note_that_uses_are_recorded, purge_usage
@@ -40,10 +39,11 @@ class _Duty(NamedTuple):
 
 
 class Upkeep:
-    """A thread with a registry connection of its own, so that no request waits for its writes."""
+    """A thread with a registry of its own (``open_registry``), so that no request waits for its writes."""
 
-    def __init__(self, environment: Mapping[str, str]) -> None:
+    def __init__(self, environment: Mapping[str, str], open_registry: Callable[[], Registry]) -> None:
         self._environment = environment
+        self._open_registry = open_registry
         parent = multiprocessing.parent_process()
         # Not os.getppid(): the parent may have ended before this worker was ready to look.
         self._parent = os.getppid() if parent is None else parent.pid
@@ -86,9 +86,6 @@ class Upkeep:
             structlog.get_logger().warning(duty.failure, reason=str(error))
         except Exception as error:  # noqa: BLE001 - the thread must live on; the next minute tries again
             structlog.get_logger().error(duty.failure, **described(error))
-
-    def _open_registry(self) -> Registry:
-        return open_registry(database_url(self._environment))
 
 
 def _keep_keys_current(registry: Registry, environment: Mapping[str, str]) -> None:

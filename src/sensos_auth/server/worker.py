@@ -13,9 +13,7 @@ from sensos_auth.issuing.issuer import Issuer
 from sensos_auth.issuing.keyring import Keyring
 from sensos_auth.model.revocation_page import FEED_KEYS_PATH, FEED_PATH
 from sensos_auth.registry import Registry, open_registry
-from sensos_auth.registry.credentials import SqliteCredentialReader
 from sensos_auth.registry.location import database_url
-from sensos_auth.registry.sqlite import SqliteDatabase
 from sensos_auth.registry.transactions import unix_milliseconds
 from sensos_auth.server import (
     documentation,
@@ -27,6 +25,7 @@ from sensos_auth.server import (
 )
 from sensos_auth.server.access_log import AccessLog
 from sensos_auth.server.asgi import Receive, Scope, Send
+from sensos_auth.server.at_hand import Part, at_hand
 from sensos_auth.server.draining import Drain
 from sensos_auth.server.envelope import Envelope
 from sensos_auth.server.limits import limit_settings
@@ -35,7 +34,6 @@ from sensos_auth.server.log_sink import LogSink
 from sensos_auth.server.management.application import TEMPLATES, management_app, management_endpoint
 from sensos_auth.server.management.carrying_out import Deployment
 from sensos_auth.server.registry_keys import RegistryKeys
-from sensos_auth.server.registry_revocations import RegistryRevocations
 from sensos_auth.server.registry_thread import RegistryThread
 from sensos_auth.server.revocation_feed import RevocationFeed
 from sensos_auth.server.revocations_endpoint import FeedKeysEndpoint, RevocationsEndpoint
@@ -55,55 +53,51 @@ def utc_seconds() -> int:
 
 
 class Service(NamedTuple):
-    """What answers, and the threads that it needs for it; ``usage`` is None where it is not counted."""
+    """What answers, and what runs beside it: all but the feed has nothing to be told but to start and to end."""
 
     envelope: Envelope
     feed: RevocationFeed
-    reports: VerifierReports
-    management: RegistryThread
-    usage: UsageWriter | None
+    parts: tuple[Part, ...]
 
 
 def service(registry: Registry, environment: Mapping[str, str], sink: LogSink, drain: Drain) -> Service:
     """Return the endpoints over the registry, as the environment sets them. Used by one thread, its event loop's."""
     settings = token_settings(environment)
     master_key = obtain_master_key(registry, environment)
-    assert isinstance(registry.database, SqliteDatabase)  # open_registry refuses every other engine so far
-    keyring = Keyring(registry, master_key)
+    known = at_hand(registry, settings.issuer)
+    keyring = Keyring(known.keys, master_key)
     verifier = Verifier(
         issuer=settings.issuer,
         audience=settings.audience,
         keys=RegistryKeys(keyring, utc_seconds),
-        revocations=RegistryRevocations(registry),
+        revocations=known.revocations,
         clock=utc_seconds,
     )
-
-    def another_connection() -> Registry:
-        return open_registry(database_url(environment))
-
-    usage = UsageWriter(another_connection, settings.lifetime) if usage_is_counted(environment) else None
+    usage = UsageWriter(registry.another, settings.lifetime) if usage_is_counted(environment) else None
     meter = TokenMeter(limit_settings(environment), None if usage is None else usage.counter, utc_seconds)
-    issuer = Issuer(SqliteCredentialReader(registry.database), keyring, settings, utc_seconds, meter.take)
+    issuer = Issuer(known.credentials, keyring, settings, utc_seconds, meter.take)
     signer = open_feed_signer(registry, master_key)
-    feed = RevocationFeed(another_connection, signer, settings.issuer)
-    reports = VerifierReports(another_connection)
+    feed = RevocationFeed(registry.another, signer, settings.issuer)
+    reports = VerifierReports(registry.another)
     endpoints: dict[str, Endpoint] = {
-        token_endpoint.PATH: token_endpoint.TokenEndpoint(issuer, meter.refuse),
+        token_endpoint.PATH: token_endpoint.TokenEndpoint(issuer, known.fetch, meter.refuse),
         jwks_endpoint.PATH: jwks_endpoint.JwksEndpoint(keyring, utc_seconds),
         FEED_PATH: RevocationsEndpoint(feed, verifier, reports, unix_milliseconds),
         FEED_KEYS_PATH: FeedKeysEndpoint(signer),
         health_endpoints.ALIVE_PATH: health_endpoints.alive,
-        health_endpoints.READY_PATH: health_endpoints.ReadyEndpoint(keyring, utc_seconds, drain),
+        health_endpoints.READY_PATH: health_endpoints.ReadyEndpoint(known.check_ready, keyring, utc_seconds, drain),
         example_api.PATH: example_api.example_api(verifier),
         verify_endpoint.PATH: verify_endpoint.VerifyEndpoint(verifier),
         documentation.DESCRIPTION_PATH: documentation.description,
         documentation.PAGE_PATH: documentation.page,
     }
-    thread = RegistryThread(another_connection)
+    thread = RegistryThread(registry.another)
     deployment = Deployment(settings, master_key, signing_algorithm(environment))
     management = management_endpoint(management_app(verifier, thread, deployment))
     envelope = Envelope(endpoints, AccessLog(sink, frozenset(endpoints) | TEMPLATES), management)
-    return Service(envelope, feed, reports, thread, usage)
+    upkeep = Upkeep(environment, registry.another)
+    counting = () if usage is None else (usage,)
+    return Service(envelope, feed, (*known.parts, feed, reports, thread, *counting, upkeep))
 
 
 class Worker:
@@ -115,7 +109,6 @@ class Worker:
         self._drain = Drain()
         self._registry = open_registry(database_url(environment))
         self._service = service(self._registry, environment, self._sink, self._drain)
-        self._upkeep = Upkeep(environment)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, or follow the process through its life (ASGI lifespan)."""
@@ -127,21 +120,13 @@ class Worker:
     async def _live(self, receive: Receive, send: Send) -> None:
         await receive()
         self._sink.start()
-        self._service.feed.start()
-        self._service.reports.start()
-        self._service.management.start()
-        if self._service.usage is not None:
-            self._service.usage.start()
-        self._upkeep.start()
+        for part in self._service.parts:
+            part.start()
         self._drain.begin_on_sigterm(asyncio.get_running_loop(), self._leave)
         await send({"type": "lifespan.startup.complete"})
         await receive()
-        self._upkeep.close()
-        self._service.feed.close()
-        self._service.reports.close()
-        self._service.management.close()
-        if self._service.usage is not None:
-            self._service.usage.close()
+        for part in reversed(self._service.parts):
+            part.close()
         self._registry.close()  # the last worker's takes the log (-wal) into the file
         self._sink.close()
         await send({"type": "lifespan.shutdown.complete"})

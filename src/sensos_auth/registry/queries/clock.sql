@@ -17,3 +17,9 @@ UPDATE clock SET issuing_locked_at = :locked_at;
 -- name: raise_clock(version)!
 -- To a version that was given before, of which this registry does not know.
 UPDATE clock SET version = :version WHERE version < :version;
+
+-- name: standing()^
+-- For PostgreSQL. What a node asks several times in a second.
+SELECT version, signing_keys_version, revocations_version, audit_hash,
+       CAST(EXTRACT(EPOCH FROM clock_timestamp()) AS FLOAT8)
+FROM clock;

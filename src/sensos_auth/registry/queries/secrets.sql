@@ -13,6 +13,17 @@ WHERE s.digest >= :digest AND t.tenant_id = s.tenant_id AND c.only_row = 1
 ORDER BY s.digest
 LIMIT 1;
 
+-- name: credentials(digests)
+-- The same for several digests, in their order; for PostgreSQL. One that is behind the last secret gets a row of NULL.
+SELECT CASE WHEN s.digest = asked.digest THEN s.secret_id END, s.application_id, s.tenant_id, s.expires_at,
+       COALESCE(s.revoked_at, s.application_disabled_at, t.disabled_at), s.application_scope,
+       COALESCE(s.application_lifetime, t.lifetime), s.application_audience, c.version, c.signing_keys_version
+FROM clock c
+CROSS JOIN unnest(CAST(:digests AS BYTEA[])) WITH ORDINALITY AS asked (digest, place)
+LEFT JOIN LATERAL (SELECT * FROM secrets WHERE secrets.digest >= asked.digest ORDER BY secrets.digest LIMIT 1) s ON TRUE
+LEFT JOIN tenants t ON t.tenant_id = s.tenant_id
+ORDER BY asked.place;
+
 -- name: insert_secret(digest, secret_id, application_id, label, created_at, created_version, expires_at)!
 INSERT INTO secrets (digest, secret_id, application_id, label, created_at, created_version, changed_version, expires_at,
                      tenant_id, application_scope, application_lifetime, application_audience, application_disabled_at)

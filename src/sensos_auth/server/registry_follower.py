@@ -1,0 +1,203 @@
+"""What a node on PostgreSQL knows of the registry: a thread asks for news, and keeps it in memory for the event loop.
+
+It confirms the registry version several times within a lease, and learns of a change within milliseconds. Signing keys
+and revocations are read as soon as they change. Credentials are not read here: those that changed are only named.
+"""
+
+import random
+import threading
+import time
+from collections.abc import Callable
+from itertools import count
+
+import structlog
+
+from sensos_auth.issuing.stored_keys import StoredKeys, read_stored_keys
+from sensos_auth.model.errors import RegistryUnavailable, SensosAuthError
+from sensos_auth.model.revocation import Provenance
+from sensos_auth.registry.audit import AuditEvent, events_page
+from sensos_auth.registry.following import RegistryFollower, Standing
+from sensos_auth.registry.held_credentials import NEW_SECRETS
+from sensos_auth.registry.lease import LEASE, Confirmed, Lease
+from sensos_auth.registry.revocations import revocation_page
+from sensos_auth.server.log_lines import described
+from sensos_auth.verifying import RevocationsUnavailable
+from sensos_auth.verifying.boot_clock import seconds_since_boot
+from sensos_auth.verifying.revocation_state import RevocationState
+
+# Seconds between two questions: three of them within a lease, so that one may be late.
+_ASKS_EVERY = LEASE / 3
+# Seconds before it connects anew, drawn anew each time: nodes that lost the server together don't come back together.
+_SOONEST, _LATEST = 0.1, 0.5
+# Seconds without an answer after which this node is not ready, and by which its clock may differ from the server's.
+_SILENCE = 3.0
+_MOST_SKEW = 5.0
+# Changes that are named one by one.
+_MOST_EVENTS = 1_000
+_END_OF_VERSION = (1 << 63) - 1
+# Questions between two looks for revocations that have ended: about a minute.
+_FORGETS_EVERY = 700
+
+
+class HeldKeys:
+    """The signing keys as they were read last: a key store for the event loop's keyring."""
+
+    def __init__(self) -> None:
+        self.stored: StoredKeys | None = None
+
+    def version(self) -> int:
+        """Return the version of the last change to them that was heard of; raises RegistryUnavailable before any."""
+        return self.read().version
+
+    def read(self) -> StoredKeys:
+        """Return them; raises RegistryUnavailable before they were read for the first time."""
+        if self.stored is None:
+            raise RegistryUnavailable("the signing keys have not been read yet")
+        return self.stored
+
+
+class HeldRevocations:
+    """The revocations as they were heard of last, for the service's own verifier."""
+
+    def __init__(self) -> None:
+        self.state = RevocationState()
+        self.are_whole = False
+
+    def generation(self) -> int:
+        """Return a number that changes with each revocation; raises RevocationsUnavailable before all were read."""
+        if not self.are_whole:
+            raise RevocationsUnavailable("the revocations have not been read yet")
+        return self.state.generation
+
+    def voids(self, token: Provenance) -> bool:
+        """Tell whether the token is void, by what has been heard so far."""
+        return self.state.voids(token)
+
+
+class FollowedRegistry:
+    """The thread, and what it keeps. ``clock`` returns UTC seconds."""
+
+    def __init__(self, url: str, issuer: str, clock: Callable[[], float] = time.time) -> None:
+        self.lease = Lease()
+        self.keys = HeldKeys()
+        self.revocations = HeldRevocations()
+        self._url = url
+        self._issuer = issuer
+        self._clock = clock
+        self._last: Standing | None = None
+        self._heard_at = float("-inf")
+        self._skew = 0.0
+        self._is_cut_off = False
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="registry follower", daemon=True)
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def close(self, timeout: float = 3.0) -> None:
+        """End, waiting at most ``timeout`` seconds for what is under way."""
+        self._ended.set()
+        self._thread.join(timeout)
+
+    def check_ready(self) -> None:
+        """Raise RegistryUnavailable when the registry has been silent for 3 s, or the clocks differ by 5 s."""
+        if seconds_since_boot() - self._heard_at > _SILENCE:
+            raise RegistryUnavailable("the registry is out of reach")
+        if abs(self._skew) > _MOST_SKEW:
+            raise RegistryUnavailable("the clock of this machine differs from the registry's by more than 5 s: set it")
+
+    def _run(self) -> None:
+        while not self._ended.is_set():
+            try:
+                with RegistryFollower(self._url) as follower:
+                    self._follow(follower)
+            except Exception as error:  # noqa: BLE001 - the thread must live on; what it held runs out by itself
+                self._tell_of(error)
+                self._ended.wait(random.uniform(_SOONEST, _LATEST))  # noqa: S311 - no secret
+
+    def _follow(self, follower: RegistryFollower) -> None:
+        for number in count():
+            if self._ended.is_set():
+                return
+            is_all = self._look(follower)
+            if self._is_cut_off:
+                structlog.get_logger().info("registry reached again")
+                self._is_cut_off = False
+            if number % _FORGETS_EVERY == 0:
+                state = self.revocations.state
+                state.forget_ended(min(state.as_of, self._clock()))
+            if is_all:
+                follower.wait(_ASKS_EVERY)
+
+    def _look(self, follower: RegistryFollower) -> bool:
+        """Ask for news, take them in, and extend the lease; tell whether that was all."""
+        asked_at = seconds_since_boot()
+        standing = follower.standing()
+        self._note_clock(standing)
+        if self._last is None or standing[:-1] != self._last[:-1]:
+            self._hear(follower, standing)
+            self._last = standing
+        self.lease.confirm(Confirmed(standing.version, standing.signing_keys_version, asked_at + LEASE))
+        self._heard_at = asked_at
+        return self._read_revocations(follower, standing)
+
+    def _hear(self, follower: RegistryFollower, standing: Standing) -> None:
+        last = self._last
+        with follower.view(int(self._clock())) as view:
+            if self.keys.stored is None or self.keys.stored.version != standing.signing_keys_version:
+                self.keys.stored = read_stored_keys(view)
+            if last is None:
+                self.lease.note_changes_everywhere(standing.version)
+                return
+            # From the last event that is known, which must still be there.
+            after = (last.version - 1, _END_OF_VERSION)
+            events = events_page(view, after=after, limit=_MOST_EVENTS)
+        if not _continues(events, last):
+            structlog.get_logger().error("registry went back", had=last.version, has=standing.version)
+            self.lease.note_changes_everywhere(max(standing.version, last.version) + 1)
+        elif len(events) == _MOST_EVENTS:
+            self.lease.note_changes_everywhere(standing.version)
+        else:
+            for event in events:
+                self._note(event)
+
+    def _note(self, event: AuditEvent) -> None:
+        if event.action.startswith("secret."):
+            self.lease.note_change(NEW_SECRETS, event.version)
+        self.lease.note_change(event.subject, event.version)
+
+    def _read_revocations(self, follower: RegistryFollower, standing: Standing) -> bool:
+        held = self.revocations
+        if held.are_whole and held.state.version >= standing.revocations_version:
+            return True
+        with follower.view(int(self._clock())) as view:
+            page = revocation_page(view, self._issuer, held.state.version)
+        held.state.apply(page)
+        held.are_whole = held.are_whole or not page.more
+        return not page.more
+
+    def _note_clock(self, standing: Standing) -> None:
+        skew = self._clock() - standing.now
+        if (abs(skew) > _MOST_SKEW) != (abs(self._skew) > _MOST_SKEW):
+            log = structlog.get_logger()
+            if abs(skew) > _MOST_SKEW:
+                log.error("clock differs from the registry's", seconds=round(skew, 1))
+            else:
+                log.info("clock agrees with the registry's again")
+        self._skew = skew
+
+    def _tell_of(self, error: Exception) -> None:
+        log = structlog.get_logger()
+        if not isinstance(error, SensosAuthError):
+            log.error("registry could not be followed", **described(error))
+        elif not self._is_cut_off:
+            log.warning("registry out of reach", reason=str(error))
+        self._is_cut_off = True
+
+
+def _continues(events: list[AuditEvent], last: Standing) -> bool:
+    """Tell whether the event that was the last one is still there: of this version, with this hash."""
+    return last.audit_hash is None or any(
+        event.version == last.version and event.hash == last.audit_hash for event in events
+    )
