@@ -7,6 +7,7 @@ import psycopg
 import pytest
 
 from sensos_auth.model.errors import ConfigurationError, RegistryUnavailable
+from sensos_auth.registry import Registry
 from sensos_auth.registry.lease import LEASE
 from sensos_auth.registry.postgresql import MOST_CONNECTIONS, PostgresqlDatabase
 from sensos_auth.registry.tenants import create_tenant, disable_tenant, enable_tenant, list_tenants
@@ -110,7 +111,8 @@ def test_bad_url_is_refused_without_its_password(url: str) -> None:
 
 def test_taking_away_waits_until_no_node_goes_by_what_was_before(postgresql: Place) -> None:
     """Disabling returns a lease after the commit; creating and enabling return at once."""
-    registry = postgresql.open()
+    postgresql.open()
+    registry = Registry(postgresql.connect())
     waits: list[float] = []
     registry.settle = waits.append
     with registry.change("me") as change:

@@ -1,6 +1,8 @@
 """Signing keys come and go: the first one, the next in time, the emergency, and the end of a leaked one."""
 
+import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 
 from sensos_auth.issuing.key_pair import KeyPair, new_key_pair
@@ -86,6 +88,8 @@ def rotate(
     under way already, and whatever ``permit`` raises, which is called first in the change.
     """
     pair = new_key_pair(algorithm)  # before the change: an RSA key takes a while
+    if immediately:
+        _let_every_node_publish(registry, master_key, pair, actor=actor, permit=permit)
     with registry.change(actor) as change:
         permit(change)
         keys = list_signing_keys(change)
@@ -119,6 +123,7 @@ def revoke(
     called first in the change.
     """
     pair = new_key_pair(algorithm)
+    _let_every_node_publish(registry, master_key, pair, actor=actor, permit=permit, instead_of=kid)
     with registry.change(actor) as change:
         permit(change)
         keys = list_signing_keys(change)
@@ -134,6 +139,35 @@ def revoke(
             _cancel_upcoming(change, key, active)
         mark_signing_key_revoked(change, kid)
         return next(key for key in list_signing_keys(change) if key.kid == kid)
+
+
+def _let_every_node_publish(
+    registry: Registry,
+    master_key: MasterKey,
+    pair: KeyPair,
+    *,
+    actor: str,
+    permit: Callable[[View], None],
+    instead_of: str | None = None,
+) -> None:
+    """Where there are several nodes: see to it that all publish the next key before one of them signs with it.
+
+    With ``instead_of`` only if that is the key which signs. When this is all that happens, the next key takes over on
+    schedule.
+    """
+    if not registry.database.settles_in:
+        return
+    with suppress(_NothingDone), registry.change(actor) as change:
+        permit(change)
+        keys = list_signing_keys(change)
+        active, newest = active_key(keys, change.now), newest_key(keys)
+        if active is None or newest is not active or instead_of not in {None, active.kid}:
+            raise _NothingDone
+        signs_from = change.now + PUBLISHED_BEFORE_SIGNING
+        schedule_signing_key(change, active.kid, signs_from=active.signs_from, signs_until=signs_from)
+        _add(change, master_key, pair, signs_from)
+    # Also for one that was published a moment ago, by somebody else.
+    time.sleep(registry.database.settles_in)
 
 
 def _replace(

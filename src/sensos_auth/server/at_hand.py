@@ -45,7 +45,7 @@ def at_hand(registry: Registry, issuer: str) -> AtHand:
     """Return what is at hand of the registry, for the thread of the event loop. ``issuer`` is that of the tokens."""
     if isinstance(registry.database, SqliteDatabase):
         return _in_file(registry, registry.database)
-    return _in_memory(registry.database, issuer)
+    return _in_memory(registry, registry.database, issuer)
 
 
 def _in_file(registry: Registry, database: SqliteDatabase) -> AtHand:
@@ -63,7 +63,7 @@ async def _nothing_to_fetch(digest: bytes) -> None:
     raise AssertionError(f"SQLite is always read, also for this digest of {len(digest)} bytes")
 
 
-def _in_memory(database: Database, issuer: str) -> AtHand:
+def _in_memory(registry: Registry, database: Database, issuer: str) -> AtHand:
     # Imported here, so that a service on SQLite needs no driver of PostgreSQL.
     from sensos_auth.registry.held_credentials import HeldCredentials  # noqa: PLC0415
     from sensos_auth.registry.postgresql import PostgresqlDatabase  # noqa: PLC0415
@@ -72,7 +72,7 @@ def _in_memory(database: Database, issuer: str) -> AtHand:
     from sensos_auth.verifying.boot_clock import seconds_since_boot  # noqa: PLC0415
 
     assert isinstance(database, PostgresqlDatabase)
-    followed = FollowedRegistry(database.url, issuer)
+    followed = FollowedRegistry(database.url, issuer, registry.another)
     held = HeldCredentials(followed.lease, seconds_since_boot)
     fetching = CredentialFetching(database.url, held)
     return AtHand(

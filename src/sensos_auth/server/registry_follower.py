@@ -7,7 +7,9 @@ and revocations are read as soon as they change. Credentials are not read here: 
 import random
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
+from contextlib import closing
 from itertools import count
 
 import structlog
@@ -15,10 +17,12 @@ import structlog
 from sensos_auth.issuing.stored_keys import StoredKeys, read_stored_keys
 from sensos_auth.model.errors import RegistryUnavailable, SensosAuthError
 from sensos_auth.model.revocation import Provenance
+from sensos_auth.registry import Registry
 from sensos_auth.registry.audit import AuditEvent, events_page
 from sensos_auth.registry.following import RegistryFollower, Standing
 from sensos_auth.registry.held_credentials import NEW_SECRETS
 from sensos_auth.registry.lease import LEASE, Confirmed, Lease
+from sensos_auth.registry.lost_tail import take_away_again
 from sensos_auth.registry.revocations import revocation_page
 from sensos_auth.server.log_lines import described
 from sensos_auth.verifying import RevocationsUnavailable
@@ -75,16 +79,23 @@ class HeldRevocations:
 
 
 class FollowedRegistry:
-    """The thread, and what it keeps. ``clock`` returns UTC seconds."""
+    """The thread, and what it keeps.
 
-    def __init__(self, url: str, issuer: str, clock: Callable[[], float] = time.time) -> None:
+    ``open_registry`` is called in the thread, when something has to be changed. ``clock`` returns UTC seconds.
+    """
+
+    def __init__(
+        self, url: str, issuer: str, open_registry: Callable[[], Registry], clock: Callable[[], float] = time.time
+    ) -> None:
         self.lease = Lease()
         self.keys = HeldKeys()
         self.revocations = HeldRevocations()
         self._url = url
         self._issuer = issuer
         self._clock = clock
+        self._open_registry = open_registry
         self._last: Standing | None = None
+        self._seen: deque[AuditEvent] = deque(maxlen=_MOST_EVENTS)
         self._heard_at = float("-inf")
         self._skew = 0.0
         self._is_cut_off = False
@@ -136,36 +147,53 @@ class FollowedRegistry:
         standing = follower.standing()
         self._note_clock(standing)
         if self._last is None or standing[:-1] != self._last[:-1]:
-            self._hear(follower, standing)
+            if not self._hear(follower, standing):
+                return False
             self._last = standing
         self.lease.confirm(Confirmed(standing.version, standing.signing_keys_version, asked_at + LEASE))
         self._heard_at = asked_at
         return self._read_revocations(follower, standing)
 
-    def _hear(self, follower: RegistryFollower, standing: Standing) -> None:
+    def _hear(self, follower: RegistryFollower, standing: Standing) -> bool:
+        """Take in what has changed; return False when the registry went back, and has to be looked at anew."""
         last = self._last
         with follower.view(int(self._clock())) as view:
             if self.keys.stored is None or self.keys.stored.version != standing.signing_keys_version:
                 self.keys.stored = read_stored_keys(view)
-            if last is None:
-                self.lease.note_changes_everywhere(standing.version)
-                return
             # From the last event that is known, which must still be there.
-            after = (last.version - 1, _END_OF_VERSION)
-            events = events_page(view, after=after, limit=_MOST_EVENTS)
-        if not _continues(events, last):
-            structlog.get_logger().error("registry went back", had=last.version, has=standing.version)
-            self.lease.note_changes_everywhere(max(standing.version, last.version) + 1)
-        elif len(events) == _MOST_EVENTS:
+            from_version = standing.version if last is None else last.version
+            events = events_page(view, after=(from_version - 1, _END_OF_VERSION), limit=_MOST_EVENTS)
+            if len(events) == _MOST_EVENTS:
+                last = None  # too many to tell them apart
+                events = events_page(view, after=(standing.version - 1, _END_OF_VERSION), limit=_MOST_EVENTS)
+        if last is None:
+            self._seen.clear()
             self.lease.note_changes_everywhere(standing.version)
-        else:
-            for event in events:
-                self._note(event)
+        elif not _continues(events, last):
+            self._recover(standing, last)
+            return False
+        self._take_in(events)
+        return True
 
-    def _note(self, event: AuditEvent) -> None:
-        if event.action.startswith("secret."):
-            self.lease.note_change(NEW_SECRETS, event.version)
-        self.lease.note_change(event.subject, event.version)
+    def _take_in(self, events: list[AuditEvent]) -> None:
+        known = (self._seen[-1].version, self._seen[-1].position) if self._seen else (0, 0)
+        for event in events:
+            if (event.version, event.position) > known:
+                self._seen.append(event)
+            if event.action.startswith("secret."):
+                self.lease.note_change(NEW_SECRETS, event.version)
+            self.lease.note_change(event.subject, event.version)
+
+    def _recover(self, standing: Standing, last: Standing) -> None:
+        """Have what the registry lost taken away again, and begin anew. Until that is done, nothing is confirmed."""
+        log = structlog.get_logger()
+        log.error("registry went back", had=last.version, has=standing.version)
+        self.lease.note_changes_everywhere(max(standing.version, last.version) + 1)
+        with closing(self._open_registry()) as registry:
+            done = take_away_again(registry, list(self._seen))
+        if done is not None:
+            log.error("lost changes taken away again", events=done.events, issuing_is_locked=done.is_locked)
+        self._last = None
 
     def _read_revocations(self, follower: RegistryFollower, standing: Standing) -> bool:
         held = self.revocations
