@@ -40,6 +40,9 @@ _UNAVAILABLE = (
     psycopg.errors.ReadOnlySqlTransaction,  # the server has become a standby
     psycopg.errors.IdleInTransactionSessionTimeout,
 )
+# Writers queue here, migrations among them, and so commit in version order. Who then does nothing for ten seconds, such
+# as a process that was stopped, holds nobody up any longer.
+_QUEUE_AND_HURRY = "SELECT pg_advisory_xact_lock(%s), set_config('idle_in_transaction_session_timeout', '10s', true)"
 _FOR_POSTGRESQL = re.compile(r"/\*postgresql (.*?)\*/", re.DOTALL)
 
 
@@ -91,8 +94,7 @@ class PostgresqlDatabase:
         with self._connection() as connection:
             connection.isolation_level, connection.read_only = None, None
             with connection.transaction():
-                # Writers queue here, migrations among them, and so commit in version order.
-                connection.execute("SELECT pg_advisory_xact_lock(%s)", (_WRITERS_LOCK,))
+                connection.execute(_QUEUE_AND_HURRY, (_WRITERS_LOCK,))
                 if is_losable:
                     connection.execute("SET LOCAL synchronous_commit = off")
                 yield connection

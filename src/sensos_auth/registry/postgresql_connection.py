@@ -24,7 +24,8 @@ _KEEPALIVES: Final = {
     "keepalives_count": 2,
     "tcp_user_timeout": 3000,
 }
-_OPTIONS = "-c lock_timeout=2000 -c statement_timeout={} -c idle_in_transaction_session_timeout=10000"
+# Who reads may be slow: an export that somebody pages through.
+_OPTIONS = "-c lock_timeout=2000 -c statement_timeout={} -c idle_in_transaction_session_timeout=600000"
 _REASON = re.compile(r"failed: (?:FATAL:\s+)?(.+)")
 
 

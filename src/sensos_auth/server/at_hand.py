@@ -30,7 +30,8 @@ class AtHand(NamedTuple):
     """Where credentials, signing keys and revocations come from.
 
     ``fetch`` gets a credential, by its digest, that the reader does not hold. ``check_ready`` raises
-    RegistryUnavailable when the registry is out of reach.
+    RegistryUnavailable when the registry is out of reach. ``version`` returns the registry version that was heard of
+    last; it is None where nobody listens.
     """
 
     credentials: CredentialReader
@@ -38,6 +39,7 @@ class AtHand(NamedTuple):
     keys: KeyStore
     revocations: Revocations
     check_ready: Callable[[], None]
+    version: Callable[[], int] | None
     parts: tuple[Part, ...]
 
 
@@ -55,6 +57,7 @@ def _in_file(registry: Registry, database: SqliteDatabase) -> AtHand:
         keys=KeysInRegistry(registry),
         revocations=RegistryRevocations(registry),
         check_ready=lambda: None,  # reading the keys shows it
+        version=None,
         parts=(),
     )
 
@@ -81,5 +84,6 @@ def _in_memory(registry: Registry, database: Database, issuer: str) -> AtHand:
         keys=followed.keys,
         revocations=followed.revocations,
         check_ready=followed.check_ready,
+        version=lambda: followed.lease.confirmed.version,
         parts=(followed, fetching),
     )

@@ -57,10 +57,22 @@ class _Poll:
 
 
 class RevocationFeed:
-    """Answers polls of the feed. ``open_registry`` is called in the thread, for a connection of its own."""
+    """Answers polls of the feed. ``open_registry`` is called in the thread, for a connection of its own.
 
-    def __init__(self, open_registry: Callable[[], Registry], signer: FeedSigner, issuer: str) -> None:
+    ``known_version`` is asked for the registry version that this worker has heard of, where it hears of it: then the
+    registry is not looked at while that stays the same and nobody has to be answered.
+    """
+
+    def __init__(
+        self,
+        open_registry: Callable[[], Registry],
+        signer: FeedSigner,
+        issuer: str,
+        known_version: Callable[[], int] | None = None,
+    ) -> None:
         self._open_registry = open_registry
+        self._known_version = known_version
+        self._looked_at = -1
         self._signer = signer
         self._issuer = issuer
         self._arriving: queue.SimpleQueue[_Poll | None] = queue.SimpleQueue()
@@ -109,6 +121,8 @@ class RevocationFeed:
     def _run(self) -> None:
         while not self._has_ended:
             self._let_in()
+            if self._knows_of_nothing_to_do():
+                continue
             try:
                 if self._registry is None:
                     self._registry = self._open_registry()
@@ -120,6 +134,13 @@ class RevocationFeed:
                 self._arrived = {True: deque(), False: deque()}
         if self._registry is not None:
             self._registry.close()
+
+    def _knows_of_nothing_to_do(self) -> bool:
+        if self._known_version is None or self._arrived[True] or self._arrived[False]:
+            return False
+        now = time.monotonic()
+        is_somebody_due = any(poll.is_gone or poll.wait_until <= now for poll in self._waiting) or not self._may_wait
+        return self._known_version() == self._looked_at and not is_somebody_due
 
     def _let_in(self) -> None:
         """Take the polls that came, after a pause if there are none."""
@@ -147,6 +168,7 @@ class RevocationFeed:
         half of the token rate.
         """
         version, news = registry_version(view), revocations_version(view)
+        self._looked_at = version
         room = {True: MOST_WAITING_WITH_TOKEN, False: MOST_WAITING_WITHOUT}
 
         def must_wait(poll: _Poll) -> bool:

@@ -77,7 +77,7 @@ def service(registry: Registry, environment: Mapping[str, str], sink: LogSink, d
     meter = TokenMeter(limit_settings(environment), None if usage is None else usage.counter, utc_seconds)
     issuer = Issuer(known.credentials, keyring, settings, utc_seconds, meter.take)
     signer = open_feed_signer(registry, master_key)
-    feed = RevocationFeed(registry.another, signer, settings.issuer)
+    feed = RevocationFeed(registry.another, signer, settings.issuer, known.version)
     reports = VerifierReports(registry.another)
     endpoints: dict[str, Endpoint] = {
         token_endpoint.PATH: token_endpoint.TokenEndpoint(issuer, known.fetch, meter.refuse),
