@@ -22,6 +22,7 @@ _COMMANDS = {
     "verifiers": ("sensos_auth.cli.verifiers:verifiers", "Verifiers that follow the revocation feed: list."),
     "usage": ("sensos_auth.cli.usage:usage", "Tokens issued and refused; who fetches one for each request."),
     "audit": ("sensos_auth.cli.audit:audit", "The audit trail: list, export, verify."),
+    "db": ("sensos_auth.cli.db:db", "The registry's database: upgrade its schema, copy it to PostgreSQL."),
     "backup": ("sensos_auth.cli.backup:backup", "Copy the registry into a file, while the service runs."),
     "restore": ("sensos_auth.cli.restore:restore", "Put a backup in the registry's place."),
     "issuing": ("sensos_auth.cli.issuing:issuing", "Issue tokens again after a restore: unlock."),
