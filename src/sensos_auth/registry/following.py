@@ -18,12 +18,14 @@ _LONGEST_ANSWER: Final = 1.0
 class Standing(NamedTuple):
     """How things stand: the registry's version, those of the last change to a signing key and to the revocations.
 
-    ``audit_hash`` is that of the last audit event, None before the first; ``now`` the server's time, in UTC seconds.
+    ``event_version`` and ``audit_hash`` are those of the last audit event, 0 and None before the first; ``now`` is the
+    server's time, in UTC seconds.
     """
 
     version: int
     signing_keys_version: int
     revocations_version: int
+    event_version: int
     audit_hash: bytes | None
     now: float
 

@@ -12,11 +12,13 @@ from sensos_auth.model.errors import RegistryUnavailable
 from sensos_auth.registry.credential_questions import CredentialQuestions
 from sensos_auth.registry.credentials import ReadTogether
 from sensos_auth.registry.held_credentials import HeldCredentials
+from sensos_auth.registry.lease import LEASE
 from sensos_auth.server.log_lines import described
 from sensos_auth.verifying.boot_clock import seconds_since_boot
 
-# Seconds after which a request is told to come again. A read that took longer than a lease is of no use anyway.
-_LONGEST_WAIT = 1.0
+# Seconds after which a request is told to come again: a lease for the question before, and one for its own. An answer
+# that took longer is of no use.
+_LONGEST_WAIT = 2 * LEASE
 # Digests of one question, and of those that wait.
 _MOST_AT_ONCE = 500
 _MOST_WAITING = 5_000

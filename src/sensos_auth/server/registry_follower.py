@@ -161,11 +161,11 @@ class FollowedRegistry:
             if self.keys.stored is None or self.keys.stored.version != standing.signing_keys_version:
                 self.keys.stored = read_stored_keys(view)
             # From the last event that is known, which must still be there.
-            from_version = standing.version if last is None else last.version
+            from_version = standing.event_version if last is None else last.event_version
             events = events_page(view, after=(from_version - 1, _END_OF_VERSION), limit=_MOST_EVENTS)
             if len(events) == _MOST_EVENTS:
                 last = None  # too many to tell them apart
-                events = events_page(view, after=(standing.version - 1, _END_OF_VERSION), limit=_MOST_EVENTS)
+                events = events_page(view, after=(standing.event_version - 1, _END_OF_VERSION), limit=_MOST_EVENTS)
         if last is None:
             self._seen.clear()
             self.lease.note_changes_everywhere(standing.version)
@@ -225,7 +225,7 @@ class FollowedRegistry:
 
 
 def _continues(events: list[AuditEvent], last: Standing) -> bool:
-    """Tell whether the event that was the last one is still there: of this version, with this hash."""
+    """Tell whether the event that was the last one is still there."""
     return last.audit_hash is None or any(
-        event.version == last.version and event.hash == last.audit_hash for event in events
+        event.version == last.event_version and event.hash == last.audit_hash for event in events
     )

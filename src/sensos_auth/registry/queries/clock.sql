@@ -20,6 +20,7 @@ UPDATE clock SET version = :version WHERE version < :version;
 
 -- name: standing()^
 -- For PostgreSQL. What a node asks several times in a second.
-SELECT version, signing_keys_version, revocations_version, audit_hash,
+SELECT version, signing_keys_version, revocations_version,
+       (SELECT COALESCE(MAX(version), 0) FROM audit_events), audit_hash,
        CAST(EXTRACT(EPOCH FROM clock_timestamp()) AS FLOAT8)
 FROM clock;
