@@ -1,11 +1,8 @@
 """A standby takes over that had not heard everything: what the lost changes took away stays taken away."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
-import psycopg
 import pytest
-from psycopg.conninfo import conninfo_to_dict
 
 from sensos_auth.model.revocation import RevocationKind
 from sensos_auth.registry import Registry
@@ -17,38 +14,9 @@ from sensos_auth.registry.lost_tail import LostTail, take_away_again
 from sensos_auth.registry.revocations import find_revocation, registry_version
 from sensos_auth.registry.secrets import create_secret, get_secret, revoke_secret
 from sensos_auth.registry.tenants import create_tenant
+from tests.failover import Failover
 from tests.postgresql_server import new_database_url
 from tests.registries import Clock, Place
-
-
-@dataclass
-class Failover:
-    """A registry on PostgreSQL, a standby's copy of it as of some moment, and the takeover."""
-
-    place: Place
-
-    def copy(self) -> None:
-        """Let the standby hear everything until now, and nothing more."""
-        self._run(f'CREATE DATABASE "{self._name}_standby" TEMPLATE "{self._name}"')
-
-    def take_over(self) -> Registry:
-        """Put the standby in the place of the registry, and return it."""
-        self._run(
-            f'ALTER DATABASE "{self._name}" RENAME TO "{self._name}_lost"',
-            f'ALTER DATABASE "{self._name}_standby" RENAME TO "{self._name}"',
-        )
-        return self.place.open()
-
-    @property
-    def _name(self) -> str:
-        return str(conninfo_to_dict(self.place.address)["dbname"])
-
-    def _run(self, *commands: str) -> None:
-        with psycopg.connect(self.place.address, dbname="postgres", autocommit=True) as connection:
-            query = "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = %s"
-            connection.execute(query, (self._name,))
-            for command in commands:
-                connection.execute(command.encode())
 
 
 @pytest.fixture
