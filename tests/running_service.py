@@ -1,14 +1,18 @@
-"""The service as its operators run it: processes on a free port, over a registry in a folder of its own."""
+"""The service as its operators run it: processes on a free port, over a registry in a folder of its own.
+
+Or over one on PostgreSQL, where several of them are the nodes of one deployment.
+"""
 
 import json
 import os
+import secrets
 import signal
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,6 +21,9 @@ import httpx2
 
 from sensos_auth.registry import Registry, open_registry
 from sensos_auth.registry.applications import create_application
+from sensos_auth.registry.location import database_url
+from sensos_auth.registry.migrating import migrate
+from sensos_auth.registry.opening import is_postgresql, open_database
 from sensos_auth.registry.secrets import create_secret
 from sensos_auth.registry.tenants import create_tenant
 
@@ -48,7 +55,8 @@ class ExampleApplication:
 class RunningService:
     """A service that answers. ``process`` is the parent; ``log_file`` gets everything that it and its workers write.
 
-    ``registry`` is a connection of the tests' own, for the thread that started the service.
+    ``registry`` is a connection of the tests' own, for the thread that started the service. On PostgreSQL, changes with
+    it that take something away return when no node goes by what was before, as everybody's do; others at once.
     """
 
     port: int
@@ -70,7 +78,7 @@ class RunningService:
 
     @property
     def registry_file(self) -> Path:
-        """Return where the registry is."""
+        """Return where the registry is, on SQLite."""
         return self.data_folder / "registry.sqlite3"
 
     def worker_pids(self) -> list[int]:
@@ -170,32 +178,46 @@ def start_service(
 ) -> RunningService:
     """Start ``sensos-auth serve`` over the folder, and return once it is ready. End it with :meth:`RunningService.end`.
 
-    ``environment`` adds to and replaces what is set here; a port is chosen unless one is given. ``under`` is a command
-    that runs it in its place, such as ``prlimit``.
+    ``environment`` adds to and replaces what is set here: with SENSOS_AUTH_DATABASE_URL the registry is on PostgreSQL,
+    in a database that may be empty. A port is chosen unless one is given. ``under`` is a command that runs it in its
+    place, such as ``prlimit``.
     """
-    data_folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    chosen = port or free_port()
-    ours = {name: value for name, value in os.environ.items() if not name.startswith("SENSOS_")}
-    settings = {"SENSOS_AUTH_DATA_DIR": str(data_folder), "SENSOS_AUTH_ISSUER": f"http://127.0.0.1:{chosen}"}
-    everything = ours | settings | dict(environment or {})
-    log_file = data_folder / "service.log"
-    with log_file.open("ab") as log:
-        process = subprocess.Popen(
-            [*under, COMMAND, "serve", "--host", "127.0.0.1", "--port", str(chosen), "--workers", str(workers)],
-            env=everything,
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-        )
-    registry = open_registry(f"sqlite:///{data_folder / 'registry.sqlite3'}")
-    service = RunningService(chosen, workers, data_folder, everything, process, log_file, registry)
+    service = _launch(data_folder, workers, environment or {}, port or free_port(), under)
     try:
         service.wait_until_ready()
     except BaseException:
         service.end()
         raise
     return service
+
+
+def _launch(
+    data_folder: Path, workers: int, environment: Mapping[str, str], port: int, under: Sequence[str] = ()
+) -> RunningService:
+    data_folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    ours = {name: value for name, value in os.environ.items() if not name.startswith("SENSOS_")}
+    settings = {"SENSOS_AUTH_DATA_DIR": str(data_folder), "SENSOS_AUTH_ISSUER": f"http://127.0.0.1:{port}"}
+    everything = ours | settings | dict(environment)
+    url = database_url(everything)
+    if is_postgresql(url):
+        upgrade(url)
+    log_file = data_folder / "service.log"
+    with log_file.open("ab") as log:
+        process = subprocess.Popen(
+            [*under, COMMAND, "serve", "--host", "127.0.0.1", "--port", str(port), "--workers", str(workers)],
+            env=everything,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
+    return RunningService(port, workers, data_folder, everything, process, log_file, open_registry(url))
+
+
+def upgrade(url: str) -> None:
+    """Make the schema in the database, or bring it up to date, as ``sensos-auth db upgrade`` does."""
+    with closing(open_database(url)) as database:
+        migrate(database, int(time.time()))
 
 
 @contextmanager
@@ -208,6 +230,31 @@ def running_service(
         yield service
     finally:
         service.end(at_once=at_once)
+
+
+@contextmanager
+def running_nodes(
+    folder: Path, url: str, count: int, *, environment: Mapping[str, str] | None = None
+) -> Iterator[list[RunningService]]:
+    """Run nodes of one deployment on the PostgreSQL database at ``url`` for as long as the block lasts.
+
+    They share issuer and master key, and start at once. Each has a port, a folder and one worker of its own.
+    """
+    ports = [free_port() for _ in range(count)]
+    settings = {
+        "SENSOS_AUTH_DATABASE_URL": url,
+        "SENSOS_AUTH_ISSUER": f"http://127.0.0.1:{ports[0]}",
+        "SENSOS_AUTH_MASTER_KEY": secrets.token_hex(32),
+    }
+    with ExitStack() as ending:
+        nodes = []
+        for number, port in enumerate(ports):
+            node = _launch(folder / f"node{number}", 1, settings | dict(environment or {}), port)
+            ending.callback(node.end, at_once=True)
+            nodes.append(node)
+        for node in nodes:
+            node.wait_until_ready()
+        yield nodes
 
 
 def free_port() -> int:

@@ -7,6 +7,8 @@ import pytest
 
 from tests.running_service import ENDPOINT_PATH, RunningService, running_service
 
+pytestmark = pytest.mark.engines("sqlite", "postgresql")
+
 
 def _get(service: RunningService, token: str) -> tuple[int, object]:
     answer = service.client.get(ENDPOINT_PATH, headers={"Authorization": f"Bearer {token}"})

@@ -17,6 +17,8 @@ from sensos_auth.issuing.key_rotation import revoke, rotate
 from tests.running_service import AUDIENCE, JWKS_PATH, ExampleApplication, RunningService, running_service
 from tests.server.forged_tokens import Forge
 
+pytestmark = pytest.mark.engines("sqlite", "postgresql")
+
 
 def _jwks(service: RunningService) -> list[dict[str, str]]:
     keys: list[dict[str, str]] = service.client.get(JWKS_PATH).json()["keys"]
@@ -96,6 +98,7 @@ console.log(payload.sub);
 
 
 @pytest.mark.slow
+@pytest.mark.engines("sqlite")
 def test_node_jose_verifies_with_the_jwks_url_alone(
     service: RunningService, application: ExampleApplication, tmp_path: Path
 ) -> None:

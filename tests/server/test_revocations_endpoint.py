@@ -23,6 +23,8 @@ from sensos_auth.server.revocation_feed import MOST_WAITING_WITHOUT
 from tests.running_service import ENDPOINT_PATH, ExampleApplication, RunningService
 from tests.server.raw_http import request_bytes
 
+pytestmark = pytest.mark.engines("sqlite", "postgresql")
+
 PATH = "/v1/revocations"
 KEYS_PATH = "/v1/revocations/keys"
 

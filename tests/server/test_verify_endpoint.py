@@ -20,6 +20,8 @@ from tests.server.contract import (
 from tests.server.forged_tokens import Forge
 from tests.server.raw_http import RawConnection, exchange, request_bytes
 
+pytestmark = pytest.mark.engines("sqlite", "postgresql")
+
 _METHODS = (
     "GET",
     "HEAD",

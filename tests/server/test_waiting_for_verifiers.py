@@ -10,7 +10,10 @@ import pytest
 
 from sensos_auth.verifying.own_token import VerifierCredentials
 from sensos_auth.verifying.remote_revocations import RemoteRevocations
+from tests.postgresql_server import new_database_url
 from tests.running_service import COMMAND, RunningService, running_service
+
+pytestmark = pytest.mark.engines("sqlite", "postgresql")
 
 
 def command(service: RunningService, *arguments: str) -> "subprocess.CompletedProcess[str]":
@@ -21,9 +24,10 @@ def command(service: RunningService, *arguments: str) -> "subprocess.CompletedPr
 
 
 @pytest.fixture
-def service(tmp_path: Path) -> Iterator[RunningService]:
+def service(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[RunningService]:
     """Return a service of this test's own, whose verifiers are these."""
-    with running_service(tmp_path / "data", at_once=True) as running:
+    environment = {"SENSOS_AUTH_DATABASE_URL": new_database_url()} if request.param == "postgresql" else {}
+    with running_service(tmp_path / "data", environment=environment, at_once=True) as running:
         yield running
 
 

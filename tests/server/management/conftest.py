@@ -1,14 +1,12 @@
 """The service of these tests, which disable, rotate and revoke: none of it may show in the tests beside them."""
 
-from collections.abc import Iterator
-
 import pytest
 
-from tests.running_service import RunningService, running_service
+from tests.running_service import RunningService
+from tests.server.conftest import Services
 
 
 @pytest.fixture(scope="session")
-def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
+def service(services: Services, request: pytest.FixtureRequest) -> RunningService:
     """Return a running service with one worker."""
-    with running_service(tmp_path_factory.mktemp("managed") / "data", at_once=True) as running:
-        yield running
+    return services("managed", getattr(request, "param", "sqlite"))

@@ -9,6 +9,8 @@ from sensos_auth.server.management.application import OPERATIONS
 from tests.running_service import ExampleApplication, RunningService
 from tests.server.management.asking import ADMINISTRATOR, EVERYTHING, UNKNOWN, Asker, new_asker
 
+pytestmark = pytest.mark.engines("sqlite", "postgresql")
+
 PATHS = sorted({operation.path for operation in OPERATIONS})
 each_path = pytest.mark.parametrize("path", PATHS)
 
@@ -192,9 +194,7 @@ def test_j13_nobody_locks_himself_out(service: RunningService, operator: Asker) 
 def test_z_busy_registry_is_503_and_disturbs_no_token(service: RunningService, operator: Asker) -> None:
     """Another program holds the registry for longer than a writer waits."""
     application = service.new_application()
-    connection = service.registry.database.connection  # type: ignore[attr-defined]
-    connection.execute("BEGIN IMMEDIATE")
-    try:
+    with service.registry.database.write():
         started = time.monotonic()
         answer = operator.ask("POST", "/v1/tenants", json={"name": "Blue Motors"})
         assert time.monotonic() - started < 4
@@ -202,12 +202,11 @@ def test_z_busy_registry_is_503_and_disturbs_no_token(service: RunningService, o
         assert int(answer.headers["retry-after"]) > 0
         assert service.ask(application).status_code == 200
         assert operator.ask("GET", "/v1/tenants").status_code == 200
-    finally:
-        connection.execute("ROLLBACK")
     assert operator.ask("POST", "/v1/tenants", json={"name": "Blue Motors"}).status_code == 201
 
 
 @pytest.mark.slow
+@pytest.mark.engines("sqlite")
 def test_h01_what_is_another_tenants_takes_the_time_of_what_is_not(service: RunningService) -> None:
     """Read or changed: nobody learns from the time that it exists."""
     asker = new_asker(service, ADMINISTRATOR)

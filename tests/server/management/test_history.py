@@ -5,6 +5,8 @@ import pytest
 from tests.running_service import RunningService
 from tests.server.management.asking import ADMINISTRATOR, EVERYTHING, new_asker
 
+pytestmark = pytest.mark.engines("sqlite", "postgresql")
+
 
 @pytest.mark.parametrize("path", ["/v1/audit-events", "/v1/usage"])
 def test_history_of_a_deleted_tenant_is_there_for_operators(service: RunningService, path: str) -> None:

@@ -9,6 +9,8 @@ from sensos_auth.server.management.authority import OPERATOR
 from tests.running_service import RunningService
 from tests.server.management.asking import ADMINISTRATOR, EVERYTHING, Asker, new_asker, new_tenant
 
+pytestmark = pytest.mark.engines("sqlite", "postgresql")
+
 
 @pytest.fixture
 def owner(service: RunningService) -> Asker:
@@ -122,6 +124,7 @@ def test_j06_secrets_and_rotations_can_be_repeated(owner: Asker) -> None:
     assert len(owner.get(path)["secrets"]) == 3
 
 
+@pytest.mark.engines("sqlite")
 def test_j06_answer_is_not_there_in_the_clear(service: RunningService, owner: Asker) -> None:
     """I12: who has the database has no secret, nor a key that it was made with."""
     shown = owner.ask("POST", "/v1/applications", json=BODY, headers=KEY).json()["applicationSecret"]

@@ -11,6 +11,8 @@ from sensos_auth.server.management.authority import OPERATOR
 from tests.running_service import RunningService
 from tests.server.management.asking import ADMINISTRATOR, EVERYTHING, Asker, new_asker, new_tenant
 
+pytestmark = pytest.mark.engines("sqlite", "postgresql")
+
 MIGHTY = "devices:write"
 
 

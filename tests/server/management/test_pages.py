@@ -8,6 +8,8 @@ from sensos_auth.registry.applications import delete_application
 from tests.running_service import RunningService
 from tests.server.management.asking import ADMINISTRATOR, EVERYTHING, Asker, new_asker
 
+pytestmark = pytest.mark.engines("sqlite", "postgresql")
+
 
 @pytest.fixture
 def owner(service: RunningService) -> Asker:

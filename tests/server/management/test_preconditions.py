@@ -8,6 +8,8 @@ import pytest
 from tests.running_service import RunningService
 from tests.server.management.asking import EVERYTHING, Asker, new_asker
 
+pytestmark = pytest.mark.engines("sqlite", "postgresql")
+
 
 @pytest.fixture(scope="module")
 def operator(service: RunningService) -> Asker:

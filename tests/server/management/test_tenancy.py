@@ -12,6 +12,8 @@ from tests.running_service import ExampleApplication, RunningService
 from tests.server.management.asking import ADMINISTRATOR, EVERYTHING, Asker, new_asker
 from tests.server.management.things import Things, ask, each_operation, new_things, right_scope, upcoming_key
 
+pytestmark = pytest.mark.engines("sqlite", "postgresql")
+
 ROUNDS = 600
 
 
@@ -47,6 +49,7 @@ def new_tenant(service: RunningService, mark: str) -> Tenant:
     return Tenant(mark, administrator, things)
 
 
+@pytest.mark.engines("sqlite")
 def test_h18_no_answer_carries_another_tenants_mark(service: RunningService) -> None:
     """Three tenants ask for anything, on their own things and on the others', in random order."""
     dice = random.Random(18)  # noqa: S311 - for choosing only

@@ -9,6 +9,8 @@ from sensos_auth.registry.usage import MinuteCount, record_counts
 from tests.running_service import RunningService
 from tests.server.management.asking import ADMINISTRATOR, EVERYTHING, Asker, new_asker
 
+pytestmark = pytest.mark.engines("sqlite", "postgresql")
+
 HOUR = 3600
 
 
