@@ -18,6 +18,7 @@ from sensos_auth.registry.applications import create_application
 from sensos_auth.registry.secrets import create_secret
 from sensos_auth.registry.tenants import create_tenant
 from tests.docs.pages import ROOT, WITH_EXAMPLES, Block, blocks, name_of
+from tests.postgresql_server import new_database_url
 from tests.running_service import free_port, start_service
 
 PROGRAMS = Path(sys.executable).parent
@@ -55,11 +56,13 @@ def reader(page: list[Block], folder: Path, data_folder: Path) -> Iterator[Reade
         scope = "vehicles:read trips:read"
         application = create_application(change, tenant_id=tenant.tenant_id, name="Fleet sync", scope=scope)
         _, secret = create_secret(change, application_id=application.application_id)
+    databases = {"postgresql://…": new_database_url()} if any("postgresql://…" in block.text for block in page) else {}
     ports = {port: str(free_port()) for port in (SERVICE_PORT, *(b.argument for b in page if b.kind == "background"))}
     replacements = {
         "ten_…": tenant.tenant_id,
         "app_…": application.application_id,
         "sensos_sk_…": secret,
+        **databases,
         **{f"127.0.0.1:{port}": f"127.0.0.1:{free}" for port, free in ports.items()},
         **{f"--port {port}": f"--port {free}" for port, free in ports.items()},
     }
