@@ -89,22 +89,23 @@ clean: ## Remove .venv, build products and caches
 	rm -rf $(VENV) build dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find src tests benchmarks examples -name __pycache__ -prune -exec rm -rf {} + 2>/dev/null || true
 
-# What the gateway tests run, from Debian's packages, unpacked in build/: nothing is installed, no service is started, and
-# root is not needed. Only what the machine lacks is fetched. Where apt-get can't, those tests say that they did not run.
-GATEWAYS := nginx caddy haproxy apache2-bin libapache2-mod-oauth2
+# What the gateway tests run, and the server through which limits are shared, from Debian's packages, unpacked in build/:
+# nothing is installed, no service is started, and root is not needed. Only what the machine lacks is fetched. Where
+# apt-get can't, those tests say that they did not run.
+GATEWAYS := nginx caddy haproxy apache2-bin libapache2-mod-oauth2 redis-server
 APT_GET = apt-get --quiet=2 --yes --no-install-recommends --option Debug::NoLocking=true \
 	--option Acquire::Retries=0 --option Acquire::http::Timeout=10 \
 	--option Dir::Cache=$(abspath build/gateways) --option Dir::Cache::Archives=$(abspath build/gateways/archives)
 OWN_LISTS := --option Dir::State::Lists=$(abspath build/gateways/lists)
 .PHONY: gateways
-gateways: ## Get the programs of the gateway tests: nginx, Caddy, HAProxy, Apache
-	@test -e build/gateways/.complete || ! command -v apt-get dpkg-deb >/dev/null || { \
+gateways: ## Get the programs of the gateway tests, nginx, Caddy, HAProxy and Apache, and Redis
+	@test "$$(cat build/gateways/.complete 2>/dev/null)" = "$(GATEWAYS)" || ! command -v apt-get dpkg-deb >/dev/null || { \
 		rm -rf build/gateways; mkdir -p build/gateways/{archives,lists}/partial build/gateways/root; \
 		{ $(APT_GET) install --download-only $(GATEWAYS) || \
 			{ $(APT_GET) $(OWN_LISTS) update && $(APT_GET) $(OWN_LISTS) install --download-only $(GATEWAYS); }; \
 		} >build/gateways/apt.log 2>&1 && \
 		find build/gateways/archives -name '*.deb' | xargs -rI @ dpkg-deb --extract @ build/gateways/root && \
-		rm -rf build/gateways/archives && touch build/gateways/.complete; \
+		rm -rf build/gateways/archives && echo "$(GATEWAYS)" >build/gateways/.complete; \
 	} || echo "The gateways can't be had (build/gateways/apt.log says why): their tests will not run" >&2
 
 # Stamps, so that a second run is quick. What quickstart needs is installed alone first when there is no .venv yet.

@@ -118,3 +118,36 @@ def test_clock_of_the_machine_is_used_by_default() -> None:
     """A burst, then nothing for a while."""
     buckets = TokenBuckets(Limit(1, 3600, 2))
     assert list(itertools.starmap(buckets.take, [("a",)] * 3)) == [0, 0, 3600]
+
+
+def test_bucket_that_is_put_off_further_than_it_is_deep_is_not_forgotten_before() -> None:
+    """Others took from it as well; and it is full then."""
+    clock = Clock()
+    buckets = TokenBuckets(Limit(1, 1, 2), clock=clock)
+    buckets.put_off("a", buckets.now() + 10 * _SECOND)
+    for name in range(8):
+        clock.now += _SECOND
+        assert buckets.take(name) == 0
+    assert buckets.take("a") == 1
+    clock.now += _SECOND
+    assert [buckets.take("a") for _ in range(2)] == [0, 1]
+
+
+@given(st.lists(st.integers(-5, 5), max_size=20))
+def test_putting_off_gives_nothing_back(moments: list[int]) -> None:
+    """The latest moment holds."""
+    buckets = TokenBuckets(Limit(1, 1, 20), clock=Clock())
+    start = buckets.now()
+    latest = 0
+    for moment in moments:
+        buckets.put_off("a", start + moment * _SECOND)
+        latest = max(latest, start + moment * _SECOND)
+        assert buckets.full_at("a") == latest
+
+
+def test_p08_putting_off_keeps_memory_bounded() -> None:
+    """As taking does."""
+    buckets = TokenBuckets(Limit(1, 3600, 20), most=10, clock=Clock())
+    for name in range(1000):
+        buckets.put_off(name, buckets.now() + _SECOND)
+        assert len(buckets) <= 10

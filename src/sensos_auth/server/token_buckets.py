@@ -6,6 +6,7 @@ I.371, turned round): nothing has to be refilled, and times are whole nanosecond
 
 import re
 import time
+from collections import deque
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 
@@ -66,15 +67,16 @@ class TokenBuckets:
         self._clock = clock
         # The time in which a token comes back, and how far ahead the moment of a bucket may lie that has one left. To
         # be exact, time is counted in parts of a nanosecond, as many as the limit's count.
-        self._parts = limit.count
-        self._each = limit.seconds * _SECOND
-        self._depth = self._each * limit.burst
-        self._farthest = self._depth - self._each
+        self.parts = limit.count
+        self.each = limit.seconds * _SECOND
+        self._depth = self.each * limit.burst
+        self._farthest = self._depth - self.each
         self._older_at = 0
+        self._taken: deque[tuple[Hashable, int]] | None = None
 
     def take(self, key: Hashable) -> int:
         """Take a token from the key's bucket; return 0, or in how many seconds there will be one (rounded up)."""
-        now = self._clock() * self._parts
+        now = self._clock() * self.parts
         if now >= self._older_at or len(self._younger) >= self._half:
             self._grow_older(now)
         full_at = self._younger.get(key) or self._older.get(key, 0)
@@ -82,9 +84,33 @@ class TokenBuckets:
             full_at = now
         elif full_at - now > self._farthest:
             self._younger[key] = full_at
-            return -(-(full_at - now - self._farthest) // (_SECOND * self._parts))
-        self._younger[key] = full_at + self._each
+            return -(-(full_at - now - self._farthest) // (_SECOND * self.parts))
+        self._younger[key] = full_at + self.each
+        if self._taken is not None:
+            self._taken.append((key, now))
         return 0
+
+    def now(self) -> int:
+        """Return the time, in parts of a nanosecond, ``parts`` of which make one. A token is back after ``each``."""
+        return self._clock() * self.parts
+
+    def record(self, most: int = MOST_BUCKETS) -> deque[tuple[Hashable, int]]:
+        """Write down from now on whose tokens are taken when; return where: the latest, as many as ``most``."""
+        self._taken = deque(maxlen=most)
+        return self._taken
+
+    def full_at(self, key: Hashable) -> int:
+        """Return when the key's bucket is full, as :meth:`now` counts; 0 where it is."""
+        return self._younger.get(key) or self._older.get(key, 0)
+
+    def put_off(self, key: Hashable, full_at: int) -> None:
+        """Let the key's bucket be full at that moment, unless it is so later anyway: nothing is ever given back."""
+        if full_at > self.full_at(key):
+            if len(self._younger) >= self._half:
+                self._grow_older(self.now())
+            self._younger[key] = full_at
+            # It may lack more than one bucket holds: none is forgotten before.
+            self._older_at = max(self._older_at, full_at)
 
     def __len__(self) -> int:
         return len(self._younger.keys() | self._older.keys())

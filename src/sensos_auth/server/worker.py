@@ -96,8 +96,8 @@ def service(registry: Registry, environment: Mapping[str, str], sink: LogSink, d
     management = management_endpoint(management_app(verifier, thread, deployment))
     envelope = Envelope(endpoints, AccessLog(sink, frozenset(endpoints) | TEMPLATES), management)
     upkeep = Upkeep(environment, registry.another)
-    counting = () if usage is None else (usage,)
-    return Service(envelope, feed, (*known.parts, feed, reports, thread, *counting, upkeep))
+    where_set = tuple(part for part in (usage, meter.sharing(settings.issuer)) if part is not None)
+    return Service(envelope, feed, (*known.parts, feed, reports, thread, *where_set, upkeep))
 
 
 class Worker:

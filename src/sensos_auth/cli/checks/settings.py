@@ -7,17 +7,17 @@ from urllib.parse import urlsplit
 import apsw
 
 from sensos_auth.cli.checks.finding import Finding, ok, warning, wrong
+from sensos_auth.cli.checks.limits import VARIABLES as _LIMITS
+from sensos_auth.cli.checks.limits import check_limits
 from sensos_auth.issuing.configuration import signing_algorithm, token_settings
 from sensos_auth.issuing.issuer import TokenSettings
 from sensos_auth.model.errors import ConfigurationError
 from sensos_auth.model.loopback import is_loopback
 from sensos_auth.registry.sqlite import check_engine
-from sensos_auth.server.limits import limit_settings
 from sensos_auth.server.usage_writer import usage_is_counted
 from sensos_auth.server.webhook import webhook_settings
 
 _ISSUER, _AUDIENCE, _LIFETIME = "SENSOS_AUTH_ISSUER", "SENSOS_AUTH_AUDIENCE", "SENSOS_AUTH_TOKEN_LIFETIME"
-_LIMITS = ("SENSOS_AUTH_APPLICATION_LIMIT", "SENSOS_AUTH_ADDRESS_LIMIT", "SENSOS_AUTH_TRUSTED_PROXIES")
 _VARIABLES = (
     _ISSUER,
     _AUDIENCE,
@@ -45,7 +45,7 @@ def check_settings(environment: Mapping[str, str]) -> Iterator[Finding]:
     yield _algorithm(environment)
     yield _webhook(environment)
     yield _usage(environment)
-    yield from _limits(environment)
+    yield from check_limits(environment)
 
 
 def _engine(version: str) -> Finding:
@@ -114,24 +114,6 @@ def _usage(environment: Mapping[str, str]) -> Finding:
     except ConfigurationError as error:
         return wrong("usage", error)
     return ok("usage", f"usage and last use of secrets are {'counted' if is_counted else 'not counted'}")
-
-
-def _limits(environment: Mapping[str, str]) -> Iterator[Finding]:
-    mistakes = []
-    for name in _LIMITS:  # alone, so that each mistake is found and not only the first
-        try:
-            limit_settings({name: environment[name]} if name in environment else {})
-        except ConfigurationError as error:
-            mistakes.append(wrong("limits", error))
-    if mistakes:
-        yield from mistakes
-        return
-    limits = limit_settings(environment)
-    yield ok(
-        "limits",
-        f"for each worker: refusals to an address {limits.address or 'off'}, "
-        f"tokens to an application {limits.application or 'off'}",
-    )
 
 
 def _settings_of(environment: Mapping[str, str], name: str) -> TokenSettings:

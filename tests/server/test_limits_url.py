@@ -1,0 +1,66 @@
+import pytest
+
+from sensos_auth.model.errors import ConfigurationError
+from sensos_auth.server.limits_url import LimitsUrl, limits_url
+
+NAME = "SENSOS_AUTH_LIMITS_URL"
+SECRET = "pa55-word"
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("redis://cache.example.com", LimitsUrl("cache.example.com", 6379)),
+        ("valkey://10.0.0.7:7000/3", LimitsUrl("10.0.0.7", 7000, 3)),
+        ("redis://[2001:db8::7]:7000/", LimitsUrl("2001:db8::7", 7000)),
+        ("rediss://:p%40ss@host", LimitsUrl("host", 6379, 0, is_encrypted=True, password="p@ss")),
+        ("valkeys://me:p%2Fs@host:1", LimitsUrl("host", 1, 0, is_encrypted=True, user="me", password="p/s")),
+    ],
+)
+def test_how_the_server_is_named(written: str, meant: LimitsUrl) -> None:
+    """With a port if it is another one, a number if it is another database, a user if there is one."""
+    assert limits_url({NAME: written}) == meant
+
+
+def test_there_is_none_where_nothing_is_set() -> None:
+    """Each worker counts by itself."""
+    assert limits_url({}) is None
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "",
+        "cache.example.com:6379",
+        "https://host",
+        "redis://",
+        f"redis://:{SECRET}@",
+        f"redis://:{SECRET}@host:port",
+        f"redis://:{SECRET}@host:0",
+        f"redis://:{SECRET}@host:65536",
+        f"redis://:{SECRET}@host/name",
+        f"redis://:{SECRET}@host/0/1",
+        f"redis://:{SECRET}@host?ssl_cert_reqs=none",
+        f"redis://:{SECRET}#@host",
+        f"redis://:{SECRET}/@host",
+        f"redis://:{SECRET} @host",
+        f"redis://{SECRET}@host",
+        f"redis://:{SECRET}\n@host",
+        f"redis://:{SECRET}ä@host",
+        f"redis://[:{SECRET}@host",
+    ],
+)
+def test_z52_other_urls_are_refused_by_the_name_of_the_setting(written: str) -> None:
+    """Saying how it is written, and nothing of what was: there may be a password in it."""
+    with pytest.raises(ConfigurationError, match=f"{NAME} must look like redis://host:6379") as refused:
+        limits_url({NAME: written})
+    assert SECRET not in str(refused.value)
+    assert refused.value.__cause__ is None
+
+
+def test_password_is_not_shown() -> None:
+    """Nor the user; the place is."""
+    url = limits_url({NAME: f"redis://me:{SECRET}@[::1]:7000"})
+    assert repr(url) == "LimitsUrl(host='::1', port=7000, database=0)"
+    assert url is not None
+    assert url.place == "[::1]:7000"
