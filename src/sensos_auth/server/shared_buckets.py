@@ -12,12 +12,15 @@ from collections import Counter
 from collections.abc import Hashable, Sequence
 from typing import NamedTuple
 
-from sensos_auth.server.token_buckets import MOST_BUCKETS, TokenBuckets
+from sensos_auth.server.token_buckets import TokenBuckets
 
 _MICROSECOND = 1_000
 # Nanoseconds. An exchange takes no longer, or fails. What was taken longer ago is not added any more: most of it has
 # come back meanwhile, which the server knows nothing of.
 LONGEST = 1_000_000_000
+# Takes that wait for an exchange: more than a worker has in the longest one, and few enough to be put together while
+# requests wait, after an outage.
+MOST_TAKES = 8_192
 
 
 class Told(NamedTuple):
@@ -38,7 +41,7 @@ class Batch(NamedTuple):
 class SharedBuckets:
     """A worker's buckets, which it shares. Used by the thread that takes from them."""
 
-    def __init__(self, buckets: TokenBuckets, *, most: int = MOST_BUCKETS) -> None:
+    def __init__(self, buckets: TokenBuckets, *, most: int = MOST_TAKES) -> None:
         """Take the buckets, and how many takes may wait for an exchange: the oldest ones beyond that are not told."""
         self._buckets = buckets
         self._taken = buckets.record(most)

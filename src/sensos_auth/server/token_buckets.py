@@ -94,7 +94,7 @@ class TokenBuckets:
         """Return the time, in parts of a nanosecond, ``parts`` of which make one. A token is back after ``each``."""
         return self._clock() * self.parts
 
-    def record(self, most: int = MOST_BUCKETS) -> deque[tuple[Hashable, int]]:
+    def record(self, most: int) -> deque[tuple[Hashable, int]]:
         """Write down from now on whose tokens are taken when; return where: the latest, as many as ``most``."""
         self._taken = deque(maxlen=most)
         return self._taken
