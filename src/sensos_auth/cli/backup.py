@@ -11,11 +11,12 @@ from sensos_auth.cli.printing import Members, iso_time, print_thing
 from sensos_auth.cli.progress import Progress
 from sensos_auth.registry.backup import Backup, back_up
 from sensos_auth.registry.location import database_url
-from sensos_auth.registry.opening import sqlite_file
+from sensos_auth.registry.opening import is_postgresql, sqlite_file
 
 _ON_POSTGRESQL = (
-    "this registry is on PostgreSQL, which has its own backups: take one with pg_dump --format=custom, or with "
-    "pg_basebackup and an archive of the WAL to lose nothing"
+    "this registry is on PostgreSQL, which has its own backups: take them with pg_basebackup and an archive of the "
+    "WAL, which loses nothing, or by your provider's point-in-time recovery; and keep a sensos-auth audit export "
+    "beside them, as the journal for sensos-auth restore --in-place"
 )
 
 
@@ -31,7 +32,7 @@ def backup(*, file: Path, force: bool, as_json: bool) -> None:
     since.
     """
     url = database_url(os.environ)
-    if url.startswith(("postgresql://", "postgres://")):
+    if is_postgresql(url):
         raise Refused(_ON_POSTGRESQL)
     source = sqlite_file(url)
     if not source.exists():

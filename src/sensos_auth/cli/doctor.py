@@ -14,7 +14,7 @@ from sensos_auth.cli.parameters import example, json_option
 from sensos_auth.cli.printing import print_json
 from sensos_auth.model.errors import ConfigurationError
 from sensos_auth.registry.location import database_url
-from sensos_auth.registry.opening import sqlite_file
+from sensos_auth.registry.opening import NEEDS_PSYCOPG, is_postgresql, sqlite_file
 
 _COLOURS = {Status.OK: "green", Status.WARNING: "yellow", Status.WRONG: "red"}
 
@@ -43,7 +43,11 @@ def doctor(*, as_json: bool) -> None:
 def _examine(environment: Mapping[str, str]) -> Iterator[Finding]:
     yield from check_settings(environment)
     try:
-        path = sqlite_file(database_url(environment))
+        url = database_url(environment)
+        if is_postgresql(url):
+            yield from _on_postgresql(url, environment)
+            return
+        path = sqlite_file(url)
     except ConfigurationError as error:
         yield wrong("database", error)
         return
@@ -51,3 +55,14 @@ def _examine(environment: Mapping[str, str]) -> Iterator[Finding]:
     yield from check_registry_file(path)
     if os.access(path, os.R_OK) and path.is_file():
         yield from check_registry_content(path, environment)
+
+
+def _on_postgresql(url: str, environment: Mapping[str, str]) -> Iterator[Finding]:
+    try:
+        from sensos_auth.cli.checks.postgresql_server import check_postgresql  # noqa: PLC0415 - needs psycopg
+    except ImportError as error:
+        if (error.name or "").startswith("sensos_auth"):
+            raise
+        yield wrong("database", NEEDS_PSYCOPG)
+        return
+    yield from check_postgresql(url, environment)

@@ -3,6 +3,7 @@
 import re
 import time
 from pathlib import Path
+from typing import Final
 
 from sensos_auth.model.errors import ConfigurationError
 from sensos_auth.registry.database import Database
@@ -11,6 +12,7 @@ from sensos_auth.registry.sqlite import SqliteDatabase
 from sensos_auth.registry.transactions import Registry
 
 _SQLITE = re.compile(r"sqlite:///(?P<path>[^?#]+)")
+NEEDS_PSYCOPG: Final = "a registry on PostgreSQL needs psycopg: run pip install 'sensos-auth[server,postgresql]'"
 _POSTGRESQL = ("postgresql://", "postgres://")
 
 
@@ -71,7 +73,5 @@ def _postgresql_database(url: str) -> Database:
     except ImportError as error:
         if (error.name or "").startswith("sensos_auth"):
             raise
-        raise ConfigurationError(
-            "a registry on PostgreSQL needs psycopg: run pip install 'sensos-auth[server,postgresql]'"
-        ) from error
+        raise ConfigurationError(NEEDS_PSYCOPG) from error
     return PostgresqlDatabase(url)
