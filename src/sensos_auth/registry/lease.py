@@ -39,7 +39,7 @@ class Lease:
         if len(changed_at) >= _MOST_SUBJECTS and subject not in changed_at:
             self.note_changes_everywhere(max(changed_at.values()))
             _, changed_at = self._changes
-        changed_at[subject] = version
+        changed_at[subject] = max(version, changed_at.get(subject, 0))  # what was named before is named again at times
 
     def note_changes_everywhere(self, version: int) -> None:
         """Take it that whatever was read before this version may have changed."""
