@@ -137,3 +137,37 @@ def test_versions_rise_in_commit_order_with_several_writers(place: Place) -> Non
     for thread in threads:
         thread.join()
     assert seen[1:] == [START * 1000 + number for number in range(rounds * writers)]
+
+
+@pytest.mark.parametrize(
+    ("actions", "waits"),
+    [
+        (["tenant.created", "application.created", "secret.created"], 0),
+        (["application.enabled", "tenant.enabled"], 0),
+        (["secret.expires_soon"], 0),  # one change for each secret, in a thread that has other duties
+        (["authentication.refused"], 0),
+        (["issuing.unlocked"], 0),
+        (["application.disabled"], 1),
+        (["application.enabled", "secret.revoked"], 1),
+        (["application.changed"], 1),
+        (["signing_key.scheduled"], 1),
+        (["something.new"], 1),
+    ],
+    ids=lambda value: "+".join(value) if isinstance(value, list) else None,
+)
+def test_only_what_takes_something_away_is_waited_for(
+    registry: Registry, actions: list[str], waits: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever is not known to give takes away. Nobody waits for a change that has not happened."""
+    monkeypatch.setattr(registry.database, "settles_in", 0.5)
+    settled: list[float] = []
+    registry.settle = settled.append
+    with registry.change("me") as change:
+        for action in actions:
+            change.record(action, "somebody")
+        assert settled == []
+    assert settled == [0.5] * waits
+    with pytest.raises(ValueError, match="no"), registry.change("me") as change:  # noqa: PT012 - abandoned
+        change.record("application.disabled", "somebody")
+        raise ValueError("no")
+    assert settled == [0.5] * waits
