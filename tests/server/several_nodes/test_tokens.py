@@ -5,7 +5,7 @@ import random
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -88,10 +88,10 @@ class Traffic:
     kids: set[str] = field(default_factory=set)
     troubles: list[str] = field(default_factory=list)
 
-    def wait_for(self, has_come: Callable[[], bool]) -> None:
-        """Return as soon as it has come."""
+    def wait_for_tokens(self, signed_with: str = "") -> None:
+        """Return once there are some, signed with the key of this ID if one is given."""
         give_up_at = time.monotonic() + 10
-        while not has_come():
+        while not (signed_with in self.kids if signed_with else self.kids):
             assert time.monotonic() < give_up_at, (self.statuses, self.troubles)
             time.sleep(0.01)
 
@@ -139,13 +139,12 @@ def test_z49_every_node_knows_the_key_of_every_token_through_immediate_rotations
 ) -> None:
     """Through each node, and by the command: whoever asks any node for its keys has the one that signs."""
     with tokens_in_flight(nodes, operator.application) as traffic:
-        traffic.wait_for(lambda: bool(traffic.kids))
+        traffic.wait_for_tokens()
         for node in nodes:
             rotated = at(node, operator).ask("POST", "/v1/signing-keys/rotate", json={"immediately": True})
             assert (rotated.status_code, rotated.json()["state"]) == (200, "active")
-            traffic.wait_for(lambda kid=rotated.json()["kid"]: kid in traffic.kids)  # type: ignore[misc]
-        kid = command(nodes[0], "keys", "rotate", "--immediately")["kid"]
-        traffic.wait_for(lambda: kid in traffic.kids)
+            traffic.wait_for_tokens(signed_with=rotated.json()["kid"])
+        traffic.wait_for_tokens(signed_with=command(nodes[0], "keys", "rotate", "--immediately")["kid"])
     assert traffic.troubles == []
     assert set(traffic.statuses) == {200}
     assert len(traffic.kids) == 5
