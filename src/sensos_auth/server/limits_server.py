@@ -32,8 +32,9 @@ _ADD = f"""
 local clock = redis.call('TIME')
 local now = clock[1] * 1000000 + clock[2]
 local lacking = {{}}
+local told = string.gmatch(ARGV[1], '(%d+) (-?%d+)')
 for number, key in ipairs(KEYS) do
-  local taken, lacks = string.match(ARGV[number], '^(%d+) (-?%d+)$')
+  local taken, lacks = told()
   taken, lacks = tonumber(taken), tonumber(lacks)
   local at, lacked = string.match(redis.call('GET', key) or '', '^(%d+) (-?%d+)$')
   if at then
@@ -78,7 +79,7 @@ class LimitsServer:
 
         A name that takes long to be looked up can make it longer.
         """
-        self._digest_key = hashlib.sha256(issuer.encode()).digest()
+        self._digest = hashlib.blake2b(digest_size=_DIGEST_SIZE, key=hashlib.sha256(issuer.encode()).digest())
         self._client = redis.Redis(
             host=url.host,
             port=url.port,
@@ -107,9 +108,9 @@ class LimitsServer:
         lacking: list[int] = []
         for some in _some_at_once(told):
             keys = [self._key(limit, key) for key, _, _ in some]
-            numbers = [b"%d %d" % (taken, lacks) for _, taken, lacks in some]
+            numbers = b" ".join(b"%d %d" % (taken, lacks) for _, taken, lacks in some)
             try:
-                answer = self._client.eval(_ADD, len(keys), *keys, *numbers)
+                answer = self._client.eval(_ADD, len(keys), *keys, numbers)
             except (redis.RedisError, OSError) as error:
                 raise LimitsNotShared(_reason(error)) from None
             lacking.extend(answer)
@@ -120,7 +121,8 @@ class LimitsServer:
         self._client.close()
 
     def _key(self, limit: str, key: Hashable) -> bytes:
-        digest = hashlib.blake2b(repr(key).encode(), digest_size=_DIGEST_SIZE, key=self._digest_key)
+        digest = self._digest.copy()
+        digest.update(repr(key).encode())
         return f"{PREFIX}{limit}:{digest.hexdigest()}".encode()
 
 
