@@ -30,12 +30,15 @@ class Feed:
         self.signer = open_feed_signer(self.registry, master_key)
 
     def run(
-        self, use: Callable[[RevocationFeed], Awaitable[None]], opening: Callable[[], Registry] | None = None
+        self,
+        use: Callable[[RevocationFeed], Awaitable[None]],
+        opening: Callable[[], Registry] | None = None,
+        known_version: Callable[[], int] | None = None,
     ) -> None:
         """Run the coroutine function on a feed that has started, and end the feed."""
 
         async def whole() -> None:
-            feed = RevocationFeed(opening or (lambda: open_registry(self._url)), self.signer, ISSUER)
+            feed = RevocationFeed(opening or (lambda: open_registry(self._url)), self.signer, ISSUER, known_version)
             feed.start()
             try:
                 await use(feed)
@@ -255,3 +258,44 @@ def test_p10_strangers_get_a_quarter_of_the_time(made: Feed, monkeypatch: pytest
         assert time.monotonic() - began > 3 * sum(busy[:10])
 
     made.run(use)
+
+
+def test_registry_is_not_looked_at_without_news(made: Feed) -> None:
+    """Where the worker hears of the version: while it stays the same, whoever waits costs the registry nothing."""
+    known = [made.revoke("first")]
+
+    async def use(feed: RevocationFeed) -> None:
+        held = asyncio.ensure_future(feed.poll(known[0], 5, has_token=True))
+        await _until(lambda: len(feed._waiting) == 1)
+        version = made.revoke("second")
+        await asyncio.sleep(0.2)
+        assert not held.done()
+        known[0] = version
+        assert (await asyncio.wait_for(held, 1)).version == version
+
+    made.run(use, known_version=lambda: known[0])
+
+
+def test_z35_nobody_waits_at_a_worker_that_hears_nothing(made: Feed) -> None:
+    """It is cut off from the registry: who waits for news, and who comes, is told at once to ask elsewhere."""
+    version = made.revoke("first")
+    is_cut_off: list[bool] = []
+
+    def known_version() -> int:
+        if is_cut_off:
+            raise RegistryUnavailable("the registry is out of reach")
+        return version
+
+    async def use(feed: RevocationFeed) -> None:
+        held = [asyncio.ensure_future(feed.poll(version, 10, has_token=has_token)) for has_token in (True, False)]
+        await _until(lambda: len(feed._waiting) == 2)
+        is_cut_off.append(True)
+        began = time.monotonic()
+        for poll in (*held, feed.poll(version, 10, has_token=True), feed.poll(version, 0, has_token=False)):
+            with pytest.raises(RegistryUnavailable):
+                await poll
+        assert time.monotonic() - began < 0.5
+        is_cut_off.clear()
+        assert (await feed.poll(0, 0, has_token=False)).version == version
+
+    made.run(use, known_version=known_version)

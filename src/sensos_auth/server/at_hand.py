@@ -31,7 +31,7 @@ class AtHand(NamedTuple):
 
     ``fetch`` gets a credential, by its digest, that the reader does not hold. ``check_ready`` raises
     RegistryUnavailable when the registry is out of reach. ``version`` returns the registry version that was heard of
-    last; it is None where nobody listens.
+    last, or raises RegistryUnavailable when that was long ago; it is None where nobody listens.
     """
 
     credentials: CredentialReader
@@ -84,6 +84,6 @@ def _in_memory(registry: Registry, database: Database, issuer: str) -> AtHand:
         keys=followed.keys,
         revocations=followed.revocations,
         check_ready=followed.check_ready,
-        version=lambda: followed.lease.confirmed.version,
+        version=followed.version,
         parts=(followed, fetching),
     )

@@ -33,7 +33,9 @@ from sensos_auth.verifying.revocation_state import RevocationState
 _ASKS_EVERY = LEASE / 3
 # Seconds before it connects anew, drawn anew each time: nodes that lost the server together don't come back together.
 _SOONEST, _LATEST = 0.1, 0.5
-# Seconds without an answer after which this node is not ready, and by which its clock may differ from the server's.
+# Seconds without an answer after which nobody waits here for news; after which this node is not ready; and by which its
+# clock may differ from the server's.
+_NO_NEWS = 2 * LEASE
 _SILENCE = 3.0
 _MOST_SKEW = 5.0
 # Changes that are named one by one.
@@ -117,6 +119,15 @@ class FollowedRegistry:
             raise RegistryUnavailable("the registry is out of reach")
         if abs(self._skew) > _MOST_SKEW:
             raise RegistryUnavailable("the clock of this machine differs from the registry's by more than 5 s: set it")
+
+    def version(self) -> int:
+        """Return the registry version that was heard of last, 0 before the first.
+
+        Raises RegistryUnavailable when nothing was heard for two leases: others may know of a change by now.
+        """
+        if 0 < self._heard_at < seconds_since_boot() - _NO_NEWS:
+            raise RegistryUnavailable("the registry is out of reach")
+        return self.lease.confirmed.version
 
     def _run(self) -> None:
         while not self._ended.is_set():

@@ -60,7 +60,8 @@ class RevocationFeed:
     """Answers polls of the feed. ``open_registry`` is called in the thread, for a connection of its own.
 
     ``known_version`` is asked for the registry version that this worker has heard of, where it hears of it: then the
-    registry is not looked at while that stays the same and nobody has to be answered.
+    registry is not looked at while that stays the same and nobody has to be answered. When it raises
+    RegistryUnavailable, all who wait are told at once, so that they go to another worker that does hear.
     """
 
     def __init__(
@@ -121,9 +122,9 @@ class RevocationFeed:
     def _run(self) -> None:
         while not self._has_ended:
             self._let_in()
-            if self._knows_of_nothing_to_do():
-                continue
             try:
+                if self._knows_of_nothing_to_do():
+                    continue
                 if self._registry is None:
                     self._registry = self._open_registry()
                 with self._registry.view() as view:
@@ -136,11 +137,14 @@ class RevocationFeed:
             self._registry.close()
 
     def _knows_of_nothing_to_do(self) -> bool:
-        if self._known_version is None or self._arrived[True] or self._arrived[False]:
+        if self._known_version is None:
+            return False
+        known = self._known_version()
+        if self._arrived[True] or self._arrived[False]:
             return False
         now = time.monotonic()
         is_somebody_due = any(poll.is_gone or poll.wait_until <= now for poll in self._waiting) or not self._may_wait
-        return self._known_version() == self._looked_at and not is_somebody_due
+        return known == self._looked_at and not is_somebody_due
 
     def _let_in(self) -> None:
         """Take the polls that came, after a pause if there are none."""
