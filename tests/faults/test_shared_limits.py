@@ -197,7 +197,7 @@ def test_server_that_hangs_up_now_and_then_is_nothing_to_write_home_about(nodes:
 def test_flood_over_all_workers_gets_what_the_limit_says(tmp_path: Path) -> None:
     """Two workers of two nodes each, 40 clients, for five seconds: 20 a second, and not 80."""
     seconds, each = 5.0, 20
-    answers: list[httpx2.Response] = []
+    answers: list[tuple[float, int]] = []
     with redis_server(tmp_path / "redis") as redis, ExitStack() as stack:
         settings = {
             "SENSOS_AUTH_ISSUER": "https://auth.example.com",
@@ -212,12 +212,13 @@ def test_flood_over_all_workers_gets_what_the_limit_says(tmp_path: Path) -> None
         ]
         application = running[0].new_application()
         time.sleep(_EXCHANGES)
-        end_at = time.monotonic() + seconds
+        began = time.monotonic()
 
         def hammer(node: RunningService) -> None:
             with httpx2.Client(base_url=node.base_url, trust_env=False) as client:
-                while time.monotonic() < end_at:
-                    answers.append(client.post(TOKEN_PATH, json=application.credentials()))
+                while time.monotonic() < began + seconds:
+                    status = client.post(TOKEN_PATH, json=application.credentials()).status_code
+                    answers.append((time.monotonic() - began, status))
                     time.sleep(0.02)
 
         threads = [threading.Thread(target=hammer, args=(running[number % 2],)) for number in range(40)]
@@ -225,12 +226,12 @@ def test_flood_over_all_workers_gets_what_the_limit_says(tmp_path: Path) -> None
             thread.start()
         for thread in threads:
             thread.join()
-    statuses = [answer.status_code for answer in answers]
-    assert set(statuses) == {200, 429}
-    # At once each worker may give the burst; what was too much is owed.
-    assert each * seconds * 0.9 <= statuses.count(200) <= each * seconds + 4 * each
-    late = [answer.status_code for answer in answers[len(answers) // 2 :]]
-    assert late.count(200) <= each * seconds / 2 * 1.5
+    assert {status for _, status in answers} == {200, 429}
+    took = max(seconds, *(at for at, _ in answers))  # the last ones take a while on a busy machine
+    given = sorted(at for at, status in answers if status == 200)
+    # At once each of the four may give the burst; what was too much is owed.
+    assert each * seconds * 0.9 <= len(given) <= each * took + 4 * each
+    assert len([at for at in given if at > took / 2]) <= each * took / 2 + 2 * each
 
 
 @pytest.mark.parametrize("user", [f":{SECRET}@", ""], ids=["wrong", "none"])
