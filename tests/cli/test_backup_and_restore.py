@@ -11,6 +11,9 @@ from sensos_auth.registry import open_registry
 from sensos_auth.registry.applications import disable_application
 from sensos_auth.verifying import Verifier
 from tests.cli.command_line import CommandLine
+from tests.failover import Failover
+from tests.postgresql_server import new_database_url
+from tests.registries import Clock, Place, _end_postgresql, clock
 from tests.running_service import (
     COMMAND,
     ENDPOINT_PATH,
@@ -18,6 +21,8 @@ from tests.running_service import (
     running_service,
     start_service,
 )
+
+__all__ = ["_end_postgresql", "clock"]
 
 
 def _run(service: RunningService, *arguments: str) -> "subprocess.CompletedProcess[str]":
@@ -150,11 +155,54 @@ def test_a_kept_feed_is_taken_as_evidence(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("command", [["backup", "b.sqlite3"], ["restore", "pyproject.toml"]])
 def test_on_postgresql_its_own_backups_are_named(command_line: CommandLine, command: list[str]) -> None:
-    """pg_dump and pg_restore, pg_basebackup."""
+    """pg_basebackup and the archive of the WAL, and the journal that belongs to it."""
     command_line.environment["SENSOS_AUTH_DATABASE_URL"] = "postgresql://localhost/sensos"
     refused = command_line.run(*command)
     assert refused.exit_code == 1
-    assert "pg_basebackup" in refused.stderr
+    for named in ("pg_basebackup", "audit export", "restore --in-place"):
+        assert named in refused.stderr
+
+
+def test_a_registry_on_postgresql_is_restored_in_place(command_line: CommandLine, clock: Clock, tmp_path: Path) -> None:
+    """PostgreSQL has gone back to a point in time: with the journal, who was disabled since is disabled again."""
+    failover = Failover(Place("postgresql", new_database_url(), clock))
+    journal = str(tmp_path / "audit.jsonl")
+    command_line.environment["SENSOS_AUTH_DATABASE_URL"] = failover.place.address
+    assert command_line.run("db", "upgrade").exit_code == 0
+    application_id = command_line.new_application()["applicationId"]
+    failover.copy()
+    command_line.run("applications", "disable", application_id)
+    assert command_line.run("audit", "export", "--to", journal).exit_code == 0
+    failover.take_over()
+    failover.place.close()
+
+    restored = command_line.print_json("restore", "--in-place", "--journal", journal)
+    assert (restored["issuing"], restored["replayedEvents"], restored["oldRegistry"]) == ("unlocked", 1, None)
+    (application,) = command_line.print_json("applications", "list")["applications"]
+    assert application["state"] == "disabled"
+    assert command_line.run("audit", "export", "--to", journal).exit_code == 0
+    assert command_line.run("audit", "verify", "--against", journal).exit_code == 0
+    again = command_line.run("restore", "--in-place", "--json")
+    assert json.loads(again.stdout)["issuing"] == "locked"
+    assert "sensos-auth issuing unlock" in again.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "says"),
+    [
+        ([], 2, "Missing argument 'FILE'"),
+        (["--in-place", "pyproject.toml"], 2, "--in-place takes no FILE"),
+        (["--in-place", "--force"], 2, "--in-place takes no FILE"),
+        (["--in-place"], 1, "--in-place is for PostgreSQL: name the backup file"),
+    ],
+)
+def test_in_place_and_a_file_exclude_each_other(
+    command_line: CommandLine, arguments: list[str], status: int, says: str
+) -> None:
+    """On SQLite a file takes the registry's place; on PostgreSQL there is none."""
+    refused = command_line.run("restore", *arguments)
+    assert (refused.exit_code, says in refused.stderr) == (status, True)
+    assert not command_line.data_folder.exists()
 
 
 def test_a_wrong_master_key_is_found_before_anything_is_put_in_place(command_line: CommandLine, tmp_path: Path) -> None:

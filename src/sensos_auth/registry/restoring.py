@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import apsw
 
@@ -21,7 +22,6 @@ from sensos_auth.registry.migrating import migrate
 from sensos_auth.registry.replacing import reserved_place
 from sensos_auth.registry.replay import replay
 from sensos_auth.registry.sqlite import SqliteDatabase, check_engine
-from sensos_auth.registry.statements import load_statements
 from sensos_auth.registry.transactions import Change, Registry, unix_milliseconds
 
 _ACTOR = "system:restore"
@@ -35,6 +35,14 @@ class Evidence:
 
     journals: Sequence[Iterable[ExportedEvent]] = ()
     feed: RevocationPage | None = None
+
+
+class Since(NamedTuple):
+    """What is known of the time after the backup: events, a feed, and the newest registry version that was given."""
+
+    events: Sequence[ExportedEvent]
+    feed: RevocationPage | None
+    newest: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,12 +85,7 @@ def restore(
     """
     check_engine(apsw.sqlite_lib_version())
     manifest = checked_backup(backup)
-    since = events_since(manifest, evidence.journals)
-    newest = max([manifest.version, *(each.event.version for each in since[-1:])])
-    if evidence.feed is not None:
-        newest = max(newest, evidence.feed.version)
-    if newest > max(clock(), manifest.version) + _AHEAD_AT_MOST:
-        raise InvalidInput("the evidence tells of registry versions that no clock reaches: it is damaged")
+    since = known_since(manifest, evidence, clock())
     with reserved_place(target, replace=replace) as place, partial_file(target) as (partial, _):
         _copy(backup, partial)
         database = SqliteDatabase(partial)
@@ -91,8 +94,9 @@ def restore(
             registry = Registry(database, clock)
             with registry.view() as view:
                 tampered = len(verify_trail(view).findings)
-            _take_in(registry, since, newest)
-            restored = _take_away(registry, manifest, since, evidence.feed, tampered)
+            with database.write() as connection:
+                connection.execute("DROP TABLE backup")
+            restored = take_away(registry, manifest, since, tampered)
             check(registry)
         return dataclasses.replace(restored, kept=place.put(partial))
 
@@ -121,47 +125,51 @@ def _copy(backup: Path, partial: Path) -> None:
         raise RegistryUnavailable(f"the backup could not be copied beside the registry: {error.strerror}") from error
 
 
-def _take_in(registry: Registry, since: Sequence[ExportedEvent], newest: int) -> None:
-    """Let the trail go on as the journal says, and the clock above every version that was ever given."""
-    with registry.database.write() as connection:
-        connection.execute("DROP TABLE backup")
-        statements = load_statements(registry.database.driver)
-        before = statements.audit_hash(connection)
-        for event, digest in since:
-            statements.record_event(connection, **event._asdict(), hash_before=before, hash=digest)
-            before = digest
-        statements.write_audit_hash(connection, hash=before)
-        statements.raise_clock(connection, version=newest)
-        # Who used a secret since is not known: without this it would seem unused for as long, and safe to retire.
-        statements.forget_secret_uses(connection)
-        statements.end_recording_of_uses(connection)
+def known_since(manifest: Manifest, evidence: Evidence, now_ms: int) -> Since:
+    """Return what the evidence tells of the time after the backup; ``now_ms`` is in UTC milliseconds.
+
+    Raises InvalidInput for a journal that does not go on where the backup ended.
+    """
+    events = events_since(manifest, evidence.journals)
+    newest = max([manifest.version, *(each.event.version for each in events[-1:])])
+    if evidence.feed is not None:
+        newest = max(newest, evidence.feed.version)
+    if newest > max(now_ms, manifest.version) + _AHEAD_AT_MOST:
+        raise InvalidInput("the evidence tells of registry versions that no clock reaches: it is damaged")
+    return Since(events, evidence.feed, newest)
 
 
-def _take_away(
-    registry: Registry,
-    manifest: Manifest,
-    since: Sequence[ExportedEvent],
-    feed: RevocationPage | None,
-    tampered: int,
-) -> Restored:
-    journal_version = since[-1].event.version if since else 0
+def take_away(registry: Registry, manifest: Manifest, since: Since, tampered: int) -> Restored:
+    """Let the trail go on as the journal says, and take away what was taken away, in one transaction.
+
+    The clock goes on above every version that was ever given. ``tampered`` is how many events of the registry's own
+    trail are not what was written.
+    """
+    events, feed = since.events, since.feed
+    journal_version = events[-1].event.version if events else 0
     feed_version = 0 if feed is None else feed.version
     # Nothing tells a journal in which nothing happened since from one that ended before.
-    is_locked = not since or feed_version > journal_version or _ends_locked(since)
-    known_until = since[-1].event.at if since else manifest.made_at
+    is_locked = not events or feed_version > journal_version or _ends_locked(events)
+    known_until = events[-1].event.at if events else manifest.made_at
+    with registry.observation() as view:
+        view.statements.raise_clock(view.connection, version=since.newest)
     with registry.change(_ACTOR) as change:
-        lost = replay(change, as_audit_events(since))
+        change.take_in(events)
+        # Who used a secret since is not known: without this it would seem unused for as long, and safe to retire.
+        change.statements.forget_secret_uses(change.connection)
+        change.statements.end_recording_of_uses(change.connection)
+        lost = replay(change, as_audit_events(events))
         taken = 0 if feed is None else apply_feed(change, feed, manifest.version)
         was_locked = issuing_locked_at(change) is not None
         if is_locked:
             lock_issuing(change)
-        _record(change, manifest, known_until, is_locked=is_locked, journal=len(since), feed_version=feed_version)
+        _record(change, manifest, known_until, is_locked=is_locked, journal=len(events), feed_version=feed_version)
     return Restored(
         manifest=manifest,
         version=change.version,
         known_until=known_until,
         is_locked=is_locked or was_locked,
-        replayed=len(since),
+        replayed=len(events),
         taken=taken,
         lost=lost,
         tampered=tampered,

@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final, Self
@@ -75,6 +75,17 @@ class Change(View):
         before = self._hashes[-1]
         self._hashes.append(chained_hash(before, event))
         self.statements.record_event(self.connection, **event._asdict(), hash_before=before, hash=self._hashes[-1])
+
+    def take_in(self, events: Iterable[tuple[StoredEvent, bytes | None]]) -> None:
+        """Let the trail go on with events that happened before this change, which has recorded none yet.
+
+        They are given with their hashes, in their order, and are older than this change.
+        """
+        before = self._hashes[-1]
+        for event, digest in events:
+            self.statements.record_event(self.connection, **event._asdict(), hash_before=before, hash=digest)
+            before = digest
+        self._hashes[:] = [before]
 
     @property
     def is_recorded(self) -> bool:
