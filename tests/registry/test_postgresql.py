@@ -2,6 +2,8 @@ import time
 import traceback
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from threading import Barrier
 
 import psycopg
 import pytest
@@ -10,9 +12,11 @@ from sensos_auth.model.errors import ConfigurationError, RegistryUnavailable
 from sensos_auth.registry import Registry
 from sensos_auth.registry.lease import LEASE
 from sensos_auth.registry.postgresql import MOST_CONNECTIONS, PostgresqlDatabase
+from sensos_auth.registry.postgresql_connection import LONGEST_ANSWER
 from sensos_auth.registry.tenants import create_tenant, disable_tenant, enable_tenant, list_tenants
-from tests.postgresql_server import new_database_url
+from tests.postgresql_server import PASSWORD, new_database_url, reached_over_tcp
 from tests.registries import Clock, Place
+from tests.tcp_proxy import TcpProxy
 
 
 @pytest.fixture
@@ -21,6 +25,15 @@ def postgresql(clock: Clock) -> Iterator[Place]:
     place = Place("postgresql", new_database_url(), clock)
     yield place
     place.close()
+
+
+@pytest.fixture
+def behind_proxy(clock: Clock) -> Iterator[tuple[Place, TcpProxy]]:
+    """Return where a registry on PostgreSQL is kept, and what all connections to it go through."""
+    with reached_over_tcp(new_database_url()) as (proxy, url):
+        place = Place("postgresql", url, clock)
+        yield place, proxy
+        place.close()
 
 
 def test_server_out_of_reach_is_registry_unavailable() -> None:
@@ -136,6 +149,57 @@ def test_connection_lost_in_the_middle_leaves_nothing(postgresql: Place) -> None
             assert list_tenants(view) == []
 
 
+@pytest.fixture
+def without_standby(postgresql: Place) -> Iterator[psycopg.Connection]:
+    """Return another connection to the server, which waits with each commit for a standby that never answers."""
+    postgresql.open()
+    with psycopg.connect(postgresql.address, autocommit=True) as other:
+        other.execute("SET synchronous_commit = local")
+        other.execute("ALTER SYSTEM SET synchronous_standby_names = 'nobody'")
+        other.execute("SELECT pg_reload_conf()")
+        yield other
+        other.execute("ALTER SYSTEM RESET synchronous_standby_names")
+        other.execute("SELECT pg_reload_conf()")
+
+
+def test_z32_commit_whose_standby_was_not_waited_for_is_no_success(
+    postgresql: Place, without_standby: psycopg.Connection
+) -> None:
+    """Somebody cancels the wait: the server warns, and says that it has committed. Who asked is told so."""
+    registry = Registry(postgresql.connect())
+    waiting = "SELECT pid FROM pg_stat_activity WHERE wait_event = 'SyncRep' AND datname = current_database()"
+
+    def cancel() -> None:
+        while not (row := without_standby.execute(waiting).fetchone()):
+            time.sleep(0.01)
+        without_standby.execute("SELECT pg_cancel_backend(%s)", row)
+
+    with ThreadPoolExecutor(1) as other_thread:
+        cancelled = other_thread.submit(cancel)
+        with pytest.raises(RegistryUnavailable, match="unknown"), registry.change("me") as change:
+            create_tenant(change, name="a")
+        cancelled.result(5)
+    with registry.view() as view:
+        assert [tenant.name for tenant in list_tenants(view)] == ["a"]
+
+
+def test_z32_commit_that_no_standby_confirms_is_no_success(
+    postgresql: Place, without_standby: psycopg.Connection
+) -> None:
+    """Nobody cancels: after six seconds it counts as unknown. What may be lost anyhow waits for no standby."""
+    registry = Registry(postgresql.connect())
+    with registry.observation() as view:
+        list_tenants(view)
+    began = time.monotonic()
+    with pytest.raises(RegistryUnavailable), registry.change("me") as change:
+        create_tenant(change, name="a")
+    assert LONGEST_ANSWER - 0.5 < time.monotonic() - began < LONGEST_ANSWER + 2.5
+    ended = without_standby.execute(
+        "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE wait_event = 'SyncRep'"
+    )
+    assert ended.fetchone() == (1,)
+
+
 def test_foreign_keys_hold(postgresql: Place) -> None:
     """PostgreSQL itself refuses an application of no tenant; that mistake is no outage."""
     registry = postgresql.open()
@@ -151,3 +215,90 @@ def test_foreign_keys_hold(postgresql: Place) -> None:
             created_at=1,
             created_version=1,
         )
+
+
+def _read_at_once(registry: Registry, threads: int) -> None:
+    """Read in several threads at the same time, so that the pool has as many connections."""
+    together = Barrier(threads)
+
+    def read(_: int) -> None:
+        with registry.another().view() as view:
+            together.wait(5)
+            list_tenants(view)
+
+    with ThreadPoolExecutor(threads) as pool:
+        list(pool.map(read, range(threads)))
+
+
+def test_z36_connections_that_died_in_silence_are_all_replaced_in_a_second(
+    behind_proxy: tuple[Place, TcpProxy],
+) -> None:
+    """A firewall has forgotten them, and answers for the server. The first who asks waits a moment."""
+    place, proxy = behind_proxy
+    registry = place.open()
+    _read_at_once(registry, MOST_CONNECTIONS)
+    proxy.lose_open()
+    took = []
+    for _ in range(MOST_CONNECTIONS):
+        began = time.monotonic()
+        with registry.change("me") as change:
+            create_tenant(change, name="a")
+        took.append(time.monotonic() - began)
+    assert took[0] < 1
+    assert max(took[1:]) < 0.5
+
+
+def test_z36_server_that_swallows_is_given_up_after_six_seconds(behind_proxy: tuple[Place, TcpProxy]) -> None:
+    """Also when it falls silent in the middle of a change; what was asked last is not answered to another."""
+    place, proxy = behind_proxy
+    registry = place.open()
+    with pytest.raises(RegistryUnavailable) as caught, registry.change("me") as change:  # noqa: PT012 - it hangs
+        create_tenant(change, name="a")
+        proxy.swallows = True
+        began = time.monotonic()
+        list_tenants(change)
+    assert LONGEST_ANSWER - 0.5 < time.monotonic() - began < LONGEST_ANSWER + 2.5
+    assert PASSWORD not in "".join(traceback.format_exception(caught.value))
+    proxy.swallows = False
+    proxy.cut()  # as the server's own keep-alives would
+    with registry.change("me") as change:
+        create_tenant(change, name="b")
+    with registry.view() as view:
+        assert [tenant.name for tenant in list_tenants(view)] == ["b"]
+
+
+def test_z36_server_that_is_out_of_reach_from_now_on(behind_proxy: tuple[Place, TcpProxy]) -> None:
+    """Whoever asks meanwhile is told within a second; when it is back, the next one is answered."""
+    place, proxy = behind_proxy
+    registry = place.open()
+    for make_unreachable, mend in ((_refuse, _accept), (_swallow, _pass_on)):
+        make_unreachable(proxy)
+        for _ in range(3):
+            began = time.monotonic()
+            with pytest.raises(RegistryUnavailable), registry.view():
+                pass
+            assert time.monotonic() - began < 1.5
+        mend(proxy)
+        began = time.monotonic()
+        while time.monotonic() - began < 5:
+            with suppress(RegistryUnavailable), registry.view() as view:
+                list_tenants(view)
+                break
+        assert time.monotonic() - began < 3
+
+
+def _refuse(proxy: TcpProxy) -> None:
+    proxy.refuses = True
+    proxy.cut()
+
+
+def _accept(proxy: TcpProxy) -> None:
+    proxy.refuses = False
+
+
+def _swallow(proxy: TcpProxy) -> None:
+    proxy.swallows = True
+
+
+def _pass_on(proxy: TcpProxy) -> None:
+    proxy.swallows = False

@@ -30,6 +30,8 @@ CHANNEL: Final = "sensos_auth"
 # Connections that all threads of a process share, and seconds that one of them waits for its turn.
 MOST_CONNECTIONS: Final = 6
 _LONGEST_WAIT = 1.0
+# Seconds in which a connection that has rested must answer; then there is time left for a new one.
+_ALIVE_WITHIN = _LONGEST_WAIT / 2
 # Seconds. Beyond the lease, because clocks of two machines don't run equally fast.
 _MARGIN = 0.01
 # Of pg_advisory_xact_lock: one number for all writers of a registry ("SENSOS" in ASCII).
@@ -70,7 +72,7 @@ class PostgresqlDatabase:
             connection_class=Connection,
             kwargs=settings("registry"),
             configure=watch,
-            check=ConnectionPool.check_connection,
+            check=self._check_alive,
             min_size=0,
             max_size=MOST_CONNECTIONS,
             timeout=_LONGEST_WAIT,
@@ -117,6 +119,13 @@ class PostgresqlDatabase:
     def _connection(self) -> Iterator[Connection]:
         with postgresql_errors(), self._pool.connection() as connection:
             yield connection
+
+    def _check_alive(self, connection: Connection) -> None:
+        try:
+            connection.check_alive(_ALIVE_WITHIN)
+        except psycopg.Error:
+            self._pool.drain()  # the way to the server is gone: let nobody find that out with the others, one by one
+            raise
 
     def has_table(self, connection: Connection, name: str) -> bool:
         """Tell whether there is a table of that name."""

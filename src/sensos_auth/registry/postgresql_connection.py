@@ -47,6 +47,14 @@ class Connection(psycopg.Connection[Row]):
                 self.pgconn.finish()  # an answer that comes after all would be taken for that to another question
             raise
 
+    def check_alive(self, seconds: float) -> None:
+        """Raise psycopg.OperationalError unless the server answers within so many seconds."""
+        usual, self.longest_answer = self.longest_answer, seconds
+        try:
+            self.execute("")
+        finally:
+            self.longest_answer = usual
+
 
 def settings(purpose: str, *, statement_ms: int = 5000) -> dict[str, Any]:
     """Return the arguments to connect with. ``purpose`` is what ``pg_stat_activity`` shows of the connection."""
