@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.token_endpoint.places import BUILD, NODE, PEERS, PRODUCT, SERVED
-from benchmarks.token_endpoint.population import populate
+from benchmarks.token_endpoint.population import Population, populate
 from benchmarks.token_endpoint.serving import Running, server_environment
 from sensos_auth.registry.location import FILE_NAME
 
@@ -33,6 +33,9 @@ class Contestant:
     member: str = "access_token"  # of the answer: where the token is
     folder: Path = SERVED
     database: Path | None = None  # what it reads, where that is large
+    postmaster: int | None = None  # the process of the PostgreSQL server that it works on
+    ready_path: str = ""  # what is answered with 200 once it can do what it is asked, where it listens before
+    in_turn: bool = False  # whether credentials are sent in the order of the file, in place of at random
 
     def bring_database_near(self) -> None:
         """Read the database once: a machine that serves from it has it in the memory of its operating system."""
@@ -66,6 +69,32 @@ def product(
         jwks_path="/.well-known/jwks.json",
         member="accessToken",
         database=population.folder / FILE_NAME,
+    )
+
+
+def product_on_postgresql(
+    name: str, population: Population, url: str, postmaster: int, settings: Mapping[str, str] | None = None
+) -> Contestant:
+    """Return the product as one node on the PostgreSQL database at ``url``."""
+    return Contestant(
+        name=name,
+        title=f"Sensos Auth on PostgreSQL, {population.applications:,} applications",
+        command=[str(PRODUCT / "sensos-auth"), *_SERVE, "--workers", "1"],
+        environment={
+            "SENSOS_AUTH_DATA_DIR": str(population.folder),
+            "SENSOS_AUTH_DATABASE_URL": url,
+            # All nodes have one issuer.
+            "SENSOS_AUTH_ISSUER": "https://auth.example.com",
+            **(settings or {}),
+        },
+        path="/v1/applications/token",
+        content_type="application/json",
+        requests=population.requests,
+        request_length=population.request_length,
+        jwks_path="/.well-known/jwks.json",
+        member="accessToken",
+        postmaster=postmaster,
+        ready_path="/readyz",
     )
 
 
@@ -166,12 +195,19 @@ def _peer_clients() -> Path:
     return clients
 
 
-@dataclass(frozen=True)
+@dataclass
 class Server:
     """A contestant that runs."""
 
     contestant: Contestant
     running: Running
+    others: tuple[Running, ...] = ()  # further nodes, which are loaded as much
+    next_record: int = 0  # where credentials are sent in turn
+
+    @property
+    def nodes(self) -> tuple[Running, ...]:
+        """Return all of its nodes."""
+        return (self.running, *self.others)
 
     @property
     def url(self) -> str:

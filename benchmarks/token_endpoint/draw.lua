@@ -1,6 +1,7 @@
 -- For wrk: sends records of one length, drawn at random from a file, as the bodies of POST requests. There is no
 -- response function on purpose: with one, wrk parses every header into Lua and takes the time from the server.
--- Arguments: file, length of a record in bytes, content type.
+-- Arguments: file, length of a record in bytes, content type. In the environment: NODES, the ports among which threads
+-- take turns; IN_TURN, the first record when they shall be sent in their order instead.
 local ffi = require("ffi")
 ffi.cdef([[
   int open(const char *path, int flags);
@@ -10,9 +11,17 @@ local PROT_READ, MAP_SHARED, O_RDONLY = 1, 1, 0
 
 local threads = 0
 
+local ports = {}
+for port in (os.getenv("NODES") or ""):gmatch("%d+") do
+  ports[#ports + 1] = port
+end
+
 function setup(thread)
   threads = threads + 1
   thread:set("number", threads)
+  if #ports > 1 then
+    thread.addr = wrk.lookup("127.0.0.1", ports[threads % #ports + 1])[1]
+  end
 end
 
 function init(arguments)
@@ -27,10 +36,15 @@ function init(arguments)
   head = "POST " .. wrk.path .. " HTTP/1.1\r\nHost: " .. wrk.headers["Host"] .. "\r\nContent-Type: " .. content_type
     .. "\r\nContent-Length: " .. length .. "\r\n\r\n"
   math.randomseed(os.time() * 16 + number)
+  following = tonumber(os.getenv("IN_TURN") or "")
 end
 
 function request()
-  return head .. ffi.string(records + math.random(0, count - 1) * length, length)
+  local record = following or math.random(0, count - 1)
+  if following then
+    following = (following + 1) % count
+  end
+  return head .. ffi.string(records + record * length, length)
 end
 
 function done(summary, latency)

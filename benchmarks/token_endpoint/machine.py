@@ -3,8 +3,11 @@
 import os
 import platform
 import re
+import signal
 import subprocess
 import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -87,10 +90,33 @@ def cpu_seconds(process: int) -> float:
     return (int(fields[11]) + int(fields[12])) / _TICKS_PER_SECOND
 
 
+def tree_cpu_seconds(root: int) -> float:
+    """Return the CPU time that the process and all its descendants have used, those that have ended included."""
+    used = 0.0
+    for process in process_tree(root):
+        with suppress(FileNotFoundError):  # it has just ended
+            used += cpu_seconds(process)
+    fields = (_PROC / str(root) / "stat").read_text().rpartition(")")[2].split()
+    return used + (int(fields[13]) + int(fields[14])) / _TICKS_PER_SECOND
+
+
 def resident_mib(process: int) -> float:
     """Return the resident memory of the process in MiB, pages that it shares included."""
     match = re.search(r"^VmRSS:\s+(\d+) kB$", (_PROC / str(process) / "status").read_text(), re.MULTILINE)
     return int(match[1]) / 1024 if match else 0.0
+
+
+@contextmanager
+def standing_still(roots: Iterable[int]) -> Iterator[None]:
+    """Stop the processes and all their descendants (SIGSTOP) until the end of the block."""
+    processes = [process for root in roots for process in process_tree(root)]
+    for process in processes:
+        os.kill(process, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for process in processes:
+            os.kill(process, signal.SIGCONT)
 
 
 def busy_seconds() -> float:

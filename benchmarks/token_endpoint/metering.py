@@ -4,14 +4,11 @@ Counts are written once a minute, so a round is a minute, after another one that
 is then a full minute's, too. Who is not loaded stands still meanwhile, so that nobody writes in the other's minute.
 """
 
-import os
-import signal
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
 from benchmarks.token_endpoint.contestants import Contestant, Server, product
 from benchmarks.token_endpoint.loading import Round
-from benchmarks.token_endpoint.machine import process_tree
+from benchmarks.token_endpoint.machine import standing_still
 from benchmarks.token_endpoint.reporting import Ratio
 
 METERED, UNMETERED = "product_metered", "product_unmetered"
@@ -31,13 +28,17 @@ def with_and_without(applications: int) -> list[Contestant]:
 
 
 def take_turns(
-    servers: dict[str, Server], rounds: int, warm_up: Callable[[str], None], measure: Callable[[str], Round]
+    servers: dict[str, Server],
+    names: tuple[str, str],
+    rounds: int,
+    warm_up: Callable[[str], None],
+    measure: Callable[[str], Round],
 ) -> dict[str, list[Round]]:
     """Return the rounds of both, the one first and then the other."""
-    measured: dict[str, list[Round]] = {METERED: [], UNMETERED: []}
+    measured: dict[str, list[Round]] = {name: [] for name in names}
     for number in range(rounds):
-        for name in (METERED, UNMETERED)[:: -1 if number % 2 else 1]:
-            with _still([servers[other] for other in measured if other != name]):
+        for name in names[:: -1 if number % 2 else 1]:
+            with standing_still(servers[other].running.process for other in names if other != name):
                 warm_up(name)
                 measured[name].append(measure(name))
     return measured
@@ -54,15 +55,3 @@ def costs(rounds: dict[str, list[Round]]) -> list[Ratio]:
         ),
         Ratio("limits, usage and last use on / off: tokens per second", [a.rate / b.rate for a, b in pairs], _LEAST),
     ]
-
-
-@contextmanager
-def _still(servers: list[Server]) -> Iterator[None]:
-    processes = [process for server in servers for process in process_tree(server.running.process)]
-    for process in processes:
-        os.kill(process, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        for process in processes:
-            os.kill(process, signal.SIGCONT)

@@ -1,17 +1,21 @@
-"""A registry with many applications, and a file with the bodies of their token requests, one after the other."""
+"""A registry with many applications, on SQLite or PostgreSQL, and a file with the bodies of their token requests."""
 
 import json
 import shutil
 import time
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+
+import psycopg
 
 from benchmarks.token_endpoint.places import BUILD
 from sensos_auth.model.application_secret import digest, new_secret
 from sensos_auth.model.identifiers import new_application_id, new_secret_id, new_tenant_id
-from sensos_auth.registry import Change, open_registry
+from sensos_auth.registry import Change, Registry, open_registry
 from sensos_auth.registry.location import FILE_NAME
-from sensos_auth.registry.migrating import known_migrations
+from sensos_auth.registry.migrating import known_migrations, migrate
+from sensos_auth.registry.opening import open_database
 from sensos_auth.registry.sqlite import SqliteDatabase
 
 _APPLICATIONS_PER_TENANT = 50
@@ -26,6 +30,11 @@ class Population:
     folder: Path
     requests: Path
     request_length: int
+
+    @property
+    def applications(self) -> int:
+        """Return how many there are."""
+        return self.requests.stat().st_size // self.request_length
 
 
 def populate(applications: int) -> Population:
@@ -44,13 +53,35 @@ def populate(applications: int) -> Population:
     return Population(folder, requests, requests.stat().st_size // applications)
 
 
+def populate_postgresql(applications: int, url: str, folder: Path) -> Population:
+    """Return a registry with as many in the empty PostgreSQL database; ``folder`` gets the rest of the node's files.
+
+    Where the folder is there, so is the registry.
+    """
+    requests = folder / "requests"
+    if requests.exists():
+        return Population(folder, requests, requests.stat().st_size // applications)
+    folder.mkdir(parents=True)
+    with closing(open_database(url)) as database:
+        migrate(database, int(time.time()))
+        _fill(Registry(database), requests, applications)
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("VACUUM ANALYZE")
+    return Population(folder, requests, requests.stat().st_size // applications)
+
+
 def _make(folder: Path, requests: Path, applications: int) -> None:
-    started = time.monotonic()
     registry = open_registry(f"sqlite:///{folder / FILE_NAME}")
     assert isinstance(registry.database, SqliteDatabase)
     # The file can be made again: here speed is worth more than durability.
     for pragma in ("synchronous=OFF", "foreign_keys=OFF", "cache_size=-1000000"):
         registry.database.connection.execute(f"PRAGMA {pragma}").fetchall()
+    _fill(registry, requests, applications)
+    registry.close()
+
+
+def _fill(registry: Registry, requests: Path, applications: int) -> None:
+    started = time.monotonic()
     tenants: list[str] = []
     with registry.change("benchmark") as change, requests.open("wb") as written:
         for first in range(0, applications, _BATCH):
@@ -61,12 +92,11 @@ def _make(folder: Path, requests: Path, applications: int) -> None:
             print(f"\r  making {numbers.stop:,} of {applications:,} applications, {seconds:.0f} s", end="", flush=True)
         change.record("benchmark.populated", "benchmark", applications=applications)
     print()
-    registry.close()
 
 
 def _insert_tenants(change: Change, applications: int) -> list[str]:
     tenants = [new_tenant_id() for _ in range(-(-applications // _APPLICATIONS_PER_TENANT))]
-    change.connection.executemany(
+    change.connection.cursor().executemany(
         change.statements.insert_tenant.sql,
         (
             {
@@ -114,8 +144,9 @@ def _insert_applications(change: Change, tenants: list[str], numbers: range) -> 
                 "expires_at": None,
             }
         )
-    change.connection.executemany(change.statements.insert_application.sql, applications)
-    change.connection.executemany(change.statements.insert_secret.sql, secrets)
+    cursor = change.connection.cursor()
+    cursor.executemany(change.statements.insert_application.sql, applications)
+    cursor.executemany(change.statements.insert_secret.sql, secrets)
     return bodies
 
 

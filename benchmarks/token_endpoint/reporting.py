@@ -62,17 +62,17 @@ def ratios(rates: dict[str, list[float]], rounds: dict[str, list[Round]], produc
     return found
 
 
-def scaling(one: list[Round], two: list[Round], *, has_spare_cores: bool) -> list[Ratio]:
-    """Return how two workers compare with one; a floor only where the load generator has cores of its own."""
+def scaling(one: list[Round], two: list[Round], *, has_spare_cores: bool, what: str = "worker") -> list[Ratio]:
+    """Return how two of them compare with one; a floor only where the load generator has cores of its own."""
     pairs = list(zip(two, one, strict=True))
     return [
-        Ratio("two workers / one worker", [b.rate / a.rate for b, a in pairs], 1.7 if has_spare_cores else None),
+        Ratio(f"two {what}s / one {what}", [b.rate / a.rate for b, a in pairs], 1.7 if has_spare_cores else None),
         Ratio(
             "the same per second of server CPU (1 = no loss)",
             [b.rate / b.server_cpu / (a.rate / a.server_cpu) for b, a in pairs],
         ),
         Ratio(
-            "two workers / one worker at two full cores (projected)",
+            f"two {what}s / one {what} at two full cores (projected)",
             [2 * b.rate / b.server_cpu / (a.rate / a.server_cpu) for b, a in pairs],
             None if has_spare_cores else 1.7,
         ),

@@ -6,77 +6,26 @@ import os
 import time
 from contextlib import ExitStack
 from dataclasses import asdict
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
+from benchmarks.postgresql.loads import DatabaseLoad, loads_table
 from benchmarks.token_endpoint import contestants, metering, reporting
 from benchmarks.token_endpoint.contestants import Contestant
 from benchmarks.token_endpoint.installing import install_node_peer, install_python_peers, require_wrk
-from benchmarks.token_endpoint.loading import CONNECTIONS, Round, run_round
-from benchmarks.token_endpoint.machine import Cores, choose_cores, describe, signing_rate
+from benchmarks.token_endpoint.loading import CONNECTIONS
+from benchmarks.token_endpoint.machine import choose_cores, describe
 from benchmarks.token_endpoint.places import BUILD
-from benchmarks.token_endpoint.proving import prove
-from benchmarks.token_endpoint.serving import running
+from benchmarks.token_endpoint.rounds import Benchmark, say
+from benchmarks.token_endpoint.stores import compare_stores
 
 _GROUPS = ("product", "bare", "signing", "oidc-provider", "authlib", "django", "workers")
-_ON_DEMAND = ("metering",)
+_STORES = ("postgresql", "nodes", "postgresql-usage")
+_ON_DEMAND = ("metering", *_STORES)
 _QUICK_GROUPS = ("product", "bare", "signing")
 _SIZES = (10, 100_000, 1_000_000)
 _QUICK_SIZES = (10, 10_000)
 _RESULT = BUILD / "token_endpoint.json"
-
-
-class Benchmark:
-    """One run: servers that are up, what they answered, and the rounds so far."""
-
-    def __init__(self, cores: Cores, seconds: int) -> None:
-        self.cores = cores
-        self.seconds = seconds
-        self.servers: dict[str, contestants.Server] = {}
-        self.proofs: dict[str, str] = {}
-        self.rounds: dict[str, list[Round]] = {}
-        self.signing: list[float] = []
-        self._answer_sizes: dict[str, int] = {}
-
-    def start(self, contestant: Contestant, stack: ExitStack, cores: tuple[int, ...]) -> None:
-        """Start a server on these cores until the stack ends, and prove that it does what it should."""
-        command = [*self.cores.pinned(*cores), *contestant.command]
-        process = stack.enter_context(running(contestant.name, command, contestant.environment, contestant.folder))
-        server = contestants.Server(contestant, process)
-        answer, proof = prove(server)
-        if contestant.name.startswith("product"):
-            contestants.keep_for_bare(answer.headers, answer.body)
-        self.servers[contestant.name] = server
-        self.proofs[contestant.name] = proof
-        self._answer_sizes[contestant.name] = answer.size
-        _say(f"started {contestant.title}: {proof}")
-
-    def warm_up(self, name: str, seconds: int, load_cores: tuple[int, ...]) -> None:
-        """Load a server without keeping the figures."""
-        self.servers[name].contestant.bring_database_near()
-        run_round(self.servers[name], seconds, self.cores.pinned(*load_cores), self._answer_sizes[name])
-
-    def measure(self, name: str, load_cores: tuple[int, ...], threads: int = 1) -> Round:
-        """Load a server for one round."""
-        self.servers[name].contestant.bring_database_near()
-        pinned = self.cores.pinned(*load_cores)
-        measured = run_round(self.servers[name], self.seconds, pinned, self._answer_sizes[name], threads)
-        _say(f"  {name}: {measured.rate:,.0f}/s, p99 {measured.p99_ms:.1f} ms, others {measured.others_cpu:.2f} CPU")
-        return measured
-
-    def interleave(self, rounds: int, *, sign: bool) -> None:
-        """Load all servers one after the other, each time in another order."""
-        load = (self.cores.load,)
-        names = list(self.servers)
-        for name in names:
-            _say(f"warming up {name}")
-            self.warm_up(name, min(4, self.seconds), load)
-        for number in range(rounds):
-            _say(f"round {number + 1} of {rounds}")
-            shift = number * len(names) // rounds
-            if sign:
-                self.signing.append(signing_rate(self.cores, min(3, self.seconds)))
-                _say(f"  signing: {self.signing[-1]:,.0f}/s")
-            for name in names[shift:] + names[:shift]:
-                self.rounds.setdefault(name, []).append(self.measure(name, load))
 
 
 def main() -> int:
@@ -90,7 +39,8 @@ def main() -> int:
     with ExitStack() as stack:
         for contestant in _chosen(options):
             benchmark.start(contestant, stack, (cores.server,))
-        benchmark.interleave(options.rounds, sign="signing" in options.only)
+        if benchmark.servers or "signing" in options.only:
+            benchmark.interleave(options.rounds, sign="signing" in options.only)
     found = reporting.ratios(
         {name: [one.rate for one in measured] for name, measured in benchmark.rounds.items()}
         | ({reporting.SIGNING: benchmark.signing} if benchmark.signing else {}),
@@ -101,7 +51,12 @@ def main() -> int:
         found += _compare_workers(benchmark, options.sizes[1], options.rounds)
     if "metering" in options.only:
         found += _compare_metering(benchmark, options.sizes[1], options.rounds, quick=options.quick)
-    _report(benchmark, found)
+    loads: dict[str, DatabaseLoad] = {}
+    if set(_STORES) & set(options.only):
+        with TemporaryDirectory() as folder:
+            compared, loads = compare_stores(benchmark, options.only, options.rounds, Path(folder), quick=options.quick)
+        found += compared
+    _report(benchmark, found, loads)
     return 0 if all(ratio.is_met for ratio in found) else 1
 
 
@@ -152,7 +107,7 @@ def _compare_workers(benchmark: Benchmark, applications: int, rounds: int) -> li
         benchmark.warm_up("product_one_worker", 2, load)
         benchmark.warm_up("product_two_workers", 2, load)
         for number in range(rounds):
-            _say(f"one worker and two, round {number + 1} of {rounds}")
+            say(f"one worker and two, round {number + 1} of {rounds}")
             order = [("product_one_worker", spare or (cores.load,)), ("product_two_workers", load)]
             for name, load_cores in order[:: -1 if number % 2 else 1]:
                 benchmark.rounds.setdefault(name, []).append(benchmark.measure(name, load_cores, threads))
@@ -169,6 +124,7 @@ def _compare_metering(benchmark: Benchmark, applications: int, rounds: int, *, q
             benchmark.start(contestant, stack, (benchmark.cores.server,))
         measured = metering.take_turns(
             benchmark.servers,
+            (metering.METERED, metering.UNMETERED),
             rounds,
             lambda name: benchmark.warm_up(name, benchmark.seconds, load),
             lambda name: benchmark.measure(name, load),
@@ -177,12 +133,14 @@ def _compare_metering(benchmark: Benchmark, applications: int, rounds: int, *, q
     return metering.costs(measured)
 
 
-def _report(benchmark: Benchmark, found: list[reporting.Ratio]) -> None:
+def _report(benchmark: Benchmark, found: list[reporting.Ratio], loads: dict[str, DatabaseLoad]) -> None:
     titles = {name: server.contestant.title for name, server in benchmark.servers.items()}
     machine = describe(benchmark.cores)
     print("\n" + ", ".join(f"{name} {value}" for name, value in machine.items()))
     print(f"{CONNECTIONS} connections kept alive, server on core {benchmark.cores.server}, wrk on another\n")
     print(reporting.rounds_table(titles, benchmark.rounds, benchmark.signing), "\n")
+    if loads:
+        print(loads_table(titles, loads), "\n")
     print(reporting.ratios_table(found), "\n")
     if spoilt := reporting.disturbed(benchmark.rounds):
         print(f"Other processes used the machine during rounds of {', '.join(spoilt)}: run again when it is quiet.")
@@ -192,14 +150,11 @@ def _report(benchmark: Benchmark, found: list[reporting.Ratio]) -> None:
         "proofs": benchmark.proofs,
         "rounds": {name: [asdict(one) for one in measured] for name, measured in benchmark.rounds.items()},
         "signing": benchmark.signing,
+        "loads": {name: asdict(load) for name, load in loads.items()},
         "ratios": [asdict(ratio) | {"median": ratio.middle, "is_met": ratio.is_met} for ratio in found],
     }
     _RESULT.write_text(json.dumps(result, indent=2) + "\n")
     print(f"All figures: {_RESULT}")
-
-
-def _say(line: str) -> None:
-    print(line, flush=True)
 
 
 if __name__ == "__main__":

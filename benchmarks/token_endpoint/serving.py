@@ -1,12 +1,13 @@
 """Starting a server on a free port of the loopback interface, and ending it."""
 
+import http.client
 import os
 import signal
 import socket
 import subprocess
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,9 +27,11 @@ class Running:
 
 
 @contextmanager
-def running(name: str, command: Sequence[str], environment: Mapping[str, str], folder: Path) -> Iterator[Running]:
+def running(
+    name: str, command: Sequence[str], environment: Mapping[str, str], folder: Path, port: int | None = None
+) -> Iterator[Running]:
     """Run the command, with ``{port}`` filled in; raises SystemExit when nothing listens there after a minute."""
-    port = _free_port()
+    port = port or _free_port()
     LOGS.mkdir(parents=True, exist_ok=True)
     log = LOGS / f"{name}.log"
     log.unlink(missing_ok=True)
@@ -47,6 +50,19 @@ def running(name: str, command: Sequence[str], environment: Mapping[str, str], f
         yield Running(port, process.pid, log)
     finally:
         _stop(process)
+
+
+def wait_until_ready(port: int, path: str) -> None:
+    """Return once there is a 200 at the path; raises SystemExit after a minute."""
+    deadline = time.monotonic() + _START_SECONDS
+    while time.monotonic() < deadline:
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+        with suppress(OSError, http.client.HTTPException), closing(connection):
+            connection.request("GET", path)
+            if connection.getresponse().status == 200:
+                return
+        time.sleep(0.05)
+    raise SystemExit(f"A server on port {port} did not become ready.")
 
 
 def server_environment(own: Mapping[str, str]) -> dict[str, str]:
