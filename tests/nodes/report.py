@@ -1,0 +1,110 @@
+"""The figures of a run, and the pieces of its history that show what went wrong, in words."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator
+from statistics import quantiles
+
+from tests.nodes.checker import Violation
+from tests.nodes.history import Asked, FaultRecord, History, Operation, Outcome
+from tests.nodes.verifiers import VerifierProcess
+
+_SHOWN = 8
+
+
+def figures(history: History, verifiers: Iterable[VerifierProcess]) -> Iterator[str]:
+    """Yield the lines of the summary."""
+    outcomes = Counter(str(operation.outcome) for operation in history.operations)
+    yield f"{len(history.operations)} operations: {_counted(outcomes)}"
+    by_way = Counter("a node" if call.via.startswith("node") else call.via for call in history.operations)
+    yield f"  through {_counted(by_way)}"
+    yield f"{len(history.faults)} faults: {_counted(Counter(fault.kind for fault in history.faults))}"
+    statuses = Counter(str(asked.status or "no answer") for asked in history.asked)
+    yield f"{len(history.asked)} token requests: {_counted(statuses)}"
+    for node, longest in _longest_waits(history.asked):
+        yield f"  the longest wait at {node}: {longest:.1f} s"
+    for verifier in verifiers:
+        policy = "refuses when stale" if history.policies[verifier.name].refuses else "accepts when stale"
+        yield f"verifier {verifier.name} ({policy}): {_counted(Counter(verifier.counts))}"
+    yield f"  {len(history.accepted)} times a token was accepted that was being taken away, or had been"
+    calm = [call for call in _disabling(history) if not _is_disturbed(call, history.faults)]
+    yield from _disable_times("with nothing broken", calm, history)
+    yield from _disable_times("all in all", _disabling(history), history)
+    yield from _recoveries(history)
+
+
+def violations_in_words(violations: list[Violation]) -> Iterator[str]:
+    """Yield what was broken how often, and the history around the first of each kind."""
+    by_rule: dict[str, list[Violation]] = defaultdict(list)
+    for violation in violations:
+        by_rule[violation.rule].append(violation)
+    for rule, found in by_rule.items():
+        yield f"BROKEN {len(found)} times: {rule}"
+        for violation in found[:_SHOWN]:
+            yield f"  {violation.says}"
+            for item in violation.slice:
+                yield f"    {item}"
+
+
+def _counted(counter: Counter[str]) -> str:
+    return ", ".join(f"{count} {name}" for name, count in counter.most_common())
+
+
+def _longest_waits(asked: Iterable[Asked]) -> list[tuple[str, float]]:
+    longest: dict[str, float] = defaultdict(float)
+    for one in asked:
+        longest[one.node] = max(longest[one.node], one.end - one.begin)
+    return sorted(longest.items())
+
+
+def _disabling(history: History) -> list[Operation]:
+    return [call for call in history.operations if call.action.endswith(".disabled") and call.outcome is Outcome.DONE]
+
+
+def _is_disturbed(call: Operation, faults: Iterable[FaultRecord]) -> bool:
+    return any(fault.begin <= call.end and call.begin <= fault.end + 2.0 for fault in faults)
+
+
+def _disable_times(when: str, calls: list[Operation], history: History) -> Iterator[str]:
+    over_http = [call for call in calls if call.via.startswith("node")]
+    if len(over_http) < 2:
+        return
+    took = [call.end - call.begin for call in over_http]
+    yield f"disable over HTTP took {_percentiles(took)} ({when}, {len(took)} times)"
+    begun = _begins_of_issued(history)
+    stopped = []
+    for call in over_http:
+        late = [at for at in begun[call.subject] if call.begin <= at <= call.end]
+        stopped.append(max(late, default=call.begin) - call.begin)
+    yield f"  the last request that still got a token from any node began {_percentiles(stopped)} after the call"
+
+
+def _begins_of_issued(history: History) -> dict[str, list[float]]:
+    begun: dict[str, list[float]] = defaultdict(list)
+    for asked in history.issued():
+        begun[asked.application_id].append(asked.begin)
+        begun[asked.tenant_id].append(asked.begin)
+    return begun
+
+
+def _percentiles(values: list[float]) -> str:
+    cuts = quantiles(values, n=100, method="inclusive")
+    return f"{cuts[49]:.3f} s p50, {cuts[98]:.3f} s p99, {max(values):.3f} s at most"
+
+
+def _recoveries(history: History) -> Iterator[str]:
+    """Yield how long after a fault's end each node issued again."""
+    issued: dict[str, list[float]] = defaultdict(list)
+    for asked in history.issued():
+        issued[asked.node].append(asked.end)
+    for times in issued.values():
+        times.sort()
+    waits: dict[str, list[float]] = defaultdict(list)
+    for fault in history.faults:
+        hit = [fault.target] if fault.target in issued else list(issued) if fault.target == "PostgreSQL" else []
+        for node in hit:
+            after = next((at - fault.end for at in issued[node] if at >= fault.end), None)
+            if after is not None:
+                waits[fault.kind].append(after)
+    for kind, found in sorted(waits.items()):
+        middle = sorted(found)[len(found) // 2]
+        yield f"issued again after {kind}: {middle:.2f} s in the median, {max(found):.2f} s at most"
