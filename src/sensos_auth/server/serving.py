@@ -52,6 +52,7 @@ def prepare(environment: Mapping[str, str]) -> None:
         master_key = obtain_master_key(registry, environment)
         keep_keys_current(registry, master_key, signing_algorithm(environment))
         keep_feed_key(registry, master_key)
+        obtain_master_key(registry, environment)  # another node may have made the first keys meanwhile, with its own
         _note_start(registry)
     finally:
         registry.close()
