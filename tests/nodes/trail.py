@@ -91,7 +91,8 @@ def _resolve_alike(
 ) -> None:
     """Add the calls of one actor that did the same to one subject."""
     matched, left = _matched(calls, events)
-    is_always_told = not any(call.action in _NOT_ALWAYS_TOLD for call in (*calls, *left))
+    actions = {call.action for call in calls} | {event.action for event in left}
+    is_always_told = _NOT_ALWAYS_TOLD.isdisjoint(actions)
     for call in calls:
         told = matched.get(call.number)
         if told is not None:
