@@ -163,7 +163,7 @@ def is_served_by_both(nodes: Deployment, caddy: Caddy, application: ExampleAppli
     with caddy.client() as client:
         while time.monotonic() < give_up_at:
             for _ in range(8):
-                assert client.post(TOKEN_PATH, json=application.credentials()).status_code == 200
+                client.post(TOKEN_PATH, json=application.credentials()).raise_for_status()
             time.sleep(0.3)
             if all(requests_to(node) > earlier for node, earlier in zip(nodes.nodes, before, strict=True)):
                 return
@@ -235,7 +235,7 @@ def test_all_but_tokens_goes_on_without_the_database(
         shown = {"Authorization": f"Bearer {ask().json()['accessToken']}"}
         with nodes.without_database():
             over_at = time.monotonic() + 6
-            time.sleep(0.3)
+            time.sleep(0.6)
             while time.monotonic() < over_at:
                 assert client.get(JWKS_PATH).json()["keys"]
                 assert client.get("/v1/verify", headers=shown).status_code == 200
@@ -244,5 +244,8 @@ def test_all_but_tokens_goes_on_without_the_database(
                 assert (refused.status_code, refused.json()["error"]) == (503, "Service Unavailable")
                 assert int(refused.headers["Retry-After"]) >= 1
                 assert time.monotonic() - began < 2
-        time.sleep(2)
-        assert {ask().status_code for _ in range(20)} == {200}
+        give_up_at = time.monotonic() + 10
+        while ask().status_code != 200:
+            assert time.monotonic() < give_up_at, "no token after the database came back"
+            time.sleep(0.1)
+    is_served_by_both(nodes, caddy, application)
