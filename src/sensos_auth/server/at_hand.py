@@ -29,13 +29,14 @@ class Part(Protocol):
 class AtHand(NamedTuple):
     """Where credentials, signing keys and revocations come from.
 
-    ``fetch`` gets a credential, by its digest, that the reader does not hold. ``check_ready`` raises
-    RegistryUnavailable when the registry is out of reach. ``version`` returns the registry version that was heard of
-    last, or raises RegistryUnavailable when that was long ago; it is None where nobody listens.
+    ``fetch`` gets a credential, by its digest, that the reader does not hold; it is None for a reader that holds none.
+    ``check_ready`` raises RegistryUnavailable when the registry is out of reach. ``version`` returns the registry
+    version that was heard of last, or raises RegistryUnavailable when that was long ago; it is None where nobody
+    listens.
     """
 
     credentials: CredentialReader
-    fetch: Callable[[bytes], Awaitable[None]]
+    fetch: Callable[[bytes], Awaitable[None]] | None
     keys: KeyStore
     revocations: Revocations
     check_ready: Callable[[], None]
@@ -53,17 +54,13 @@ def at_hand(registry: Registry, issuer: str) -> AtHand:
 def _in_file(registry: Registry, database: SqliteDatabase) -> AtHand:
     return AtHand(
         credentials=SqliteCredentialReader(database),
-        fetch=_nothing_to_fetch,
+        fetch=None,
         keys=KeysInRegistry(registry),
         revocations=RegistryRevocations(registry),
         check_ready=lambda: None,  # reading the keys shows it
         version=None,
         parts=(),
     )
-
-
-async def _nothing_to_fetch(digest: bytes) -> None:
-    raise AssertionError(f"SQLite is always read, also for this digest of {len(digest)} bytes")
 
 
 def _in_memory(registry: Registry, database: Database, issuer: str) -> AtHand:
