@@ -1,3 +1,7 @@
+import re
+import subprocess
+import sys
+
 import pytest
 
 from sensos_auth.model.errors import ConfigurationError
@@ -64,3 +68,16 @@ def test_password_is_not_shown() -> None:
     assert repr(url) == "LimitsUrl(host='::1', port=7000, database=0)"
     assert url is not None
     assert url.place == "[::1]:7000"
+
+
+def test_package_that_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """At the start, and not when the first exchange fails."""
+    monkeypatch.setitem(sys.modules, "redis", None)
+    with pytest.raises(ConfigurationError, match=re.escape("pip install 'sensos-auth[server,limits]'")):
+        limits_url({NAME: "redis://host"})
+
+
+def test_package_is_only_loaded_where_limits_are_shared() -> None:
+    """It is an extra, and takes its time."""
+    code = "import sys, sensos_auth.server.worker, sensos_auth.cli.doctor; sys.exit('redis' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
