@@ -55,6 +55,12 @@ differential: setup ## Show 1 000 000 mutants of valid tokens to PyJWT, joserfc 
 planted-defects: setup ## Plant each known defect into a copy, and see that the tests notice (PLANTED_ARGS="--only WORD")
 	$(BIN)/python -m tests.planted_defects.run --processes $(WORKERS) $(PLANTED_ARGS)
 
+.PHONY: test-faults
+test-faults: setup ## Break three nodes and their PostgreSQL, again and again: do they keep the promise? (FAULTS_ARGS="--seed 1")
+	$(BIN)/python -m tests.nodes.run $(FAULTS_ARGS)
+	@# A test that notices nothing proves nothing: one rule after the other is taken out of a copy.
+	$(BIN)/python -m tests.nodes.run --broken all
+
 .PHONY: check
 check: setup ## Check format, lint, types and import rules
 	$(BIN)/ruff format --check
