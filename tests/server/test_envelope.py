@@ -152,6 +152,23 @@ def test_503_says_why_in_the_log(error: Exception, event: str, level: str) -> No
     assert (line["event"], line["level"], line["reason"]) == (event, level, "the disk is full")
 
 
+def test_z29_outage_is_told_once_a_second_and_not_for_each_request() -> None:
+    """Each reason by itself. The requests' own lines are all there."""
+    reasons = ["gone", "gone", "full", "gone", *(f"key {number}" for number in range(30))]
+    waiting = iter(reasons)
+
+    async def endpoint(_scope: Scope, _receive: Receive) -> Answer:
+        raise RegistryUnavailable(next(waiting))
+
+    enveloped = Enveloped(endpoint)
+    for _ in reasons:
+        assert enveloped.get()[0] == 503
+    lines = enveloped.log_lines()
+    assert [line["event"] for line in lines].count("request") == len(reasons)
+    told = [line["reason"] for line in lines if line["event"] == "registry unavailable"]
+    assert told == list(dict.fromkeys(reasons))
+
+
 def test_faults_of_the_request_need_no_line_of_their_own() -> None:
     """The request's line has the status."""
     enveloped = Enveloped(failing(InvalidInput("tenantId is missing")))

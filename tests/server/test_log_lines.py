@@ -20,12 +20,14 @@ def standard_logging() -> Iterator[logging.Handler]:
     """Configure the standard library's logging as the HTTP server does; put everything back afterwards."""
     root = logging.getLogger()
     granian = logging.getLogger("_granian")
-    before = (root.handlers[:], root.level, granian.handlers[:], granian.propagate)
+    psycopg = logging.getLogger("psycopg")
+    before = (root.handlers[:], root.level, granian.handlers[:], granian.propagate, psycopg.level)
     logging.config.dictConfig(http_server_logging())
     yield granian.handlers[0]
     root.handlers[:], granian.handlers[:] = before[0], before[2]
     root.setLevel(before[1])
     granian.propagate = before[3]
+    psycopg.setLevel(before[4])
 
 
 def _formatted(handler: logging.Handler, record: logging.LogRecord) -> dict[str, Any]:
@@ -85,3 +87,11 @@ def test_o01_o04_exceptions_are_logged_without_their_text(standard_logging: logg
     assert "4711" not in str(line)
     assert "4711" not in str(described(error))
     assert described(error)["places"][0].startswith(__file__)
+
+
+@pytest.mark.usefixtures("standard_logging")
+def test_z29_driver_does_not_tell_of_each_attempt_to_connect() -> None:
+    """Its pool writes a line for each of several a second; what it can't cope with is still told."""
+    pool = logging.getLogger("psycopg.pool")
+    assert not pool.isEnabledFor(logging.WARNING)
+    assert pool.isEnabledFor(logging.ERROR)

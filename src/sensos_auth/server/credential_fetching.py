@@ -6,14 +6,12 @@ import threading
 from contextlib import suppress
 from typing import NamedTuple
 
-import structlog
-
 from sensos_auth.model.errors import RegistryUnavailable
 from sensos_auth.registry.credential_questions import CredentialQuestions
 from sensos_auth.registry.credentials import ReadTogether
 from sensos_auth.registry.held_credentials import HeldCredentials
 from sensos_auth.registry.lease import LEASE
-from sensos_auth.server.log_lines import described
+from sensos_auth.server.outage import Outage
 from sensos_auth.verifying.boot_clock import seconds_since_boot
 
 # Seconds after which a request is told to come again: a lease for the question before, and one for its own. An answer
@@ -40,6 +38,7 @@ class CredentialFetching:
         self._asked: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
         # One question for each digest, however many requests wait for its answer.
         self._waiting: dict[bytes, asyncio.Future[bool]] = {}
+        self._outage = Outage("credentials could not be read", "credentials read again")
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread = threading.Thread(target=self._run, name="credentials", daemon=True)
 
@@ -85,12 +84,14 @@ class CredentialFetching:
 
     def _read(self, digests: list[bytes]) -> ReadTogether | None:
         try:
-            return self._questions.ask(digests)
+            read = self._questions.ask(digests)
         except RegistryUnavailable:
             return None  # the follower's log lines tell of it
         except Exception as error:  # noqa: BLE001 - the thread must live on: who asked is told
-            structlog.get_logger().error("credentials could not be read", **described(error))
+            self._outage.tell(error)
             return None
+        self._outage.is_over()
+        return read
 
     def _answer(self, answer: _Answer) -> None:
         def settle() -> None:

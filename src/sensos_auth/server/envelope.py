@@ -17,6 +17,9 @@ from sensos_auth.server.log_lines import described
 
 _NO_SNIFFING: Header = (b"x-content-type-options", b"nosniff")
 _CLOSE: Header = (b"connection", b"close")
+# Seconds in which a reason is not told again, and reasons that are told apart.
+_SILENT_FOR = 1.0
+_MOST_REASONS = 20
 
 
 async def _nothing_here(scope: Scope, receive: Receive) -> Answer:  # noqa: ARG001 - as all endpoints
@@ -38,6 +41,7 @@ class Envelope:
         self._elsewhere = elsewhere
         self._log = structlog.get_logger()
         self._is_leaving = False
+        self._silent_until: dict[str, float] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one HTTP request, whatever happens."""
@@ -64,10 +68,20 @@ class Envelope:
     def _report(self, error: Exception, request_id: str) -> None:
         match error:
             case RegistryUnavailable():
-                self._log.warning("registry unavailable", reason=str(error), request_id=request_id)
+                self._tell_of_outage(str(error), request_id)
             case ConfigurationError():
                 self._log.error("configuration at fault", reason=str(error), request_id=request_id)
             case SensosAuthError() | Refusal():
                 pass
             case _:
                 self._log.error("unexpected exception", **described(error), request_id=request_id)
+
+    def _tell_of_outage(self, reason: str, request_id: str) -> None:
+        """Of all requests that fail for the same reason, tell of one in a second: the access log has them all."""
+        now = perf_counter()
+        if now < self._silent_until.get(reason, 0.0):
+            return
+        if len(self._silent_until) >= _MOST_REASONS:
+            self._silent_until.clear()
+        self._silent_until[reason] = now + _SILENT_FOR
+        self._log.warning("registry unavailable", reason=reason, request_id=request_id)

@@ -41,7 +41,11 @@ def http_server_logging() -> dict[str, Any]:
         "disable_existing_loggers": False,
         "formatters": {"line": {"()": _StandardLogFormatter}},
         "handlers": {"line": {"class": "logging.StreamHandler", "formatter": "line", "stream": "ext://sys.stderr"}},
-        "loggers": {"_granian": {"handlers": ["line"], "propagate": False}},
+        "loggers": {
+            "_granian": {"handlers": ["line"], "propagate": False},
+            # While PostgreSQL is away, its pool writes some lines a second. Our own say it once.
+            "psycopg": {"level": "ERROR"},
+        },
         "root": {"handlers": ["line"], "level": "WARNING"},
     }
 

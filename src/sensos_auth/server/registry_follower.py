@@ -15,7 +15,7 @@ from itertools import count
 import structlog
 
 from sensos_auth.issuing.stored_keys import StoredKeys, read_stored_keys
-from sensos_auth.model.errors import RegistryUnavailable, SensosAuthError
+from sensos_auth.model.errors import RegistryUnavailable
 from sensos_auth.model.revocation import Provenance
 from sensos_auth.registry import Registry
 from sensos_auth.registry.audit import AuditEvent, events_page
@@ -24,7 +24,7 @@ from sensos_auth.registry.held_credentials import NEW_SECRETS
 from sensos_auth.registry.lease import LEASE, Confirmed, Lease
 from sensos_auth.registry.lost_tail import take_away_again
 from sensos_auth.registry.revocations import revocation_page
-from sensos_auth.server.log_lines import described
+from sensos_auth.server.outage import Outage
 from sensos_auth.verifying import RevocationsUnavailable
 from sensos_auth.verifying.boot_clock import seconds_since_boot
 from sensos_auth.verifying.revocation_state import RevocationState
@@ -100,7 +100,9 @@ class FollowedRegistry:
         self._seen: deque[AuditEvent] = deque(maxlen=_MOST_EVENTS)
         self._heard_at = float("-inf")
         self._skew = 0.0
-        self._is_cut_off = False
+        self._outage = Outage(
+            "registry out of reach", "registry reached again", defect="registry could not be followed"
+        )
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run, name="registry follower", daemon=True)
 
@@ -135,7 +137,7 @@ class FollowedRegistry:
                 with RegistryFollower(self._url) as follower:
                     self._follow(follower)
             except Exception as error:  # noqa: BLE001 - the thread must live on; what it held runs out by itself
-                self._tell_of(error)
+                self._outage.tell(error)
                 self._ended.wait(random.uniform(_SOONEST, _LATEST))  # noqa: S311 - no secret
 
     def _follow(self, follower: RegistryFollower) -> None:
@@ -143,9 +145,7 @@ class FollowedRegistry:
             if self._ended.is_set():
                 return
             is_all = self._look(follower)
-            if self._is_cut_off:
-                structlog.get_logger().info("registry reached again")
-                self._is_cut_off = False
+            self._outage.is_over()
             if number % _FORGETS_EVERY == 0:
                 state = self.revocations.state
                 state.forget_ended(min(state.as_of, self._clock()))
@@ -225,14 +225,6 @@ class FollowedRegistry:
             else:
                 log.info("clock agrees with the registry's again")
         self._skew = skew
-
-    def _tell_of(self, error: Exception) -> None:
-        log = structlog.get_logger()
-        if not isinstance(error, SensosAuthError):
-            log.error("registry could not be followed", **described(error))
-        elif not self._is_cut_off:
-            log.warning("registry out of reach", reason=str(error))
-        self._is_cut_off = True
 
 
 def _continues(events: list[AuditEvent], last: Standing) -> bool:

@@ -7,12 +7,9 @@ import threading
 from collections.abc import Callable
 from dataclasses import replace
 
-import structlog
-
-from sensos_auth.model.errors import SensosAuthError
 from sensos_auth.registry import Registry
 from sensos_auth.registry.verifiers import VerifierReport, record_verifiers
-from sensos_auth.server.log_lines import described
+from sensos_auth.server.outage import Outage
 
 # Seconds between two writes, and after one that failed.
 _WRITES_EVERY = 0.1
@@ -59,6 +56,7 @@ class VerifierReports:
 
     def _run(self) -> None:
         registry = None
+        outage = Outage("reports of verifiers could not be written down", "reports of verifiers written down again")
         while not (self._ended.is_set() and not self._reports):
             self._is_there_work.wait()
             self._is_there_work.clear()
@@ -66,10 +64,11 @@ class VerifierReports:
                 registry = registry or self._open_registry()
                 self._write_all(registry)
             except Exception as error:  # noqa: BLE001 - the thread must live on; the reports come again by themselves
-                _tell(error)
+                outage.tell(error)
                 if self._ended.wait(_AFTER_FAILURE):
                     break
             else:
+                outage.is_over()
                 self._ended.wait(_WRITES_EVERY)
         if registry is not None:
             registry.close()
@@ -80,11 +79,3 @@ class VerifierReports:
         if reports:
             with registry.observation() as view:
                 record_verifiers(view, reports.values())
-
-
-def _tell(error: Exception) -> None:
-    log = structlog.get_logger()
-    if isinstance(error, SensosAuthError):
-        log.warning("reports of verifiers could not be written down", reason=str(error))
-    else:
-        log.error("reports of verifiers could not be written down", **described(error))
