@@ -136,8 +136,11 @@ def test_z18_a_locked_registry_delays_counts_and_loses_none(deployment: Deployme
     assert deployment.written() == [(MINUTE, 5, 1), (MINUTE + 1, 1, 0)]
 
 
-def test_z14_a_full_disk_loses_nothing_that_was_written_and_counts_it_once(tmp_path: Path) -> None:
+def test_z14_a_full_disk_loses_nothing_that_was_written_and_counts_it_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """In the middle of many rows: the rest follows when there is room again."""
+    monkeypatch.setattr(usage_writer, "_ROWS_AT_ONCE", 500)
     deployment = Deployment(tmp_path)
     opened: list[Registry] = []
 
