@@ -92,8 +92,8 @@ def redis_server(folder: Path, *options: str) -> Iterator[RedisServer]:
     """Run a server for as long as the block lasts."""
     folder.mkdir(parents=True, exist_ok=True)
     server = RedisServer(folder, *options)
-    server.start()
     try:
+        server.start()
         yield server
     finally:
         server.kill()
