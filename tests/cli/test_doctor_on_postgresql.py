@@ -18,6 +18,7 @@ from sensos_auth.cli.checks.finding import Status
 from sensos_auth.registry.migrating import known_migrations, migrate
 from sensos_auth.registry.opening import open_database
 from tests.cli.command_line import CommandLine
+from tests.nodes.postgresql_cluster import postgresql_cluster
 from tests.postgresql_server import new_database_url
 from tests.registries import _end_postgresql
 
@@ -147,6 +148,17 @@ def test_a_server_that_is_read_only_is_wrong(command_line: CommandLine, url: str
     with _set(url, "default_transaction_read_only", "on"):
         assert "read-only" in findings(command_line)["standby"][1]
         assert wrong(command_line) == ["standby"]
+
+
+@pytest.mark.slow
+@pytest.mark.waits
+@pytest.mark.timeout(120)
+def test_z30_a_standby_is_wrong(command_line: CommandLine) -> None:
+    """It takes no changes: the message says how the primary is found."""
+    with postgresql_cluster() as cluster:
+        command_line.environment["SENSOS_AUTH_DATABASE_URL"] = cluster.standby.url()
+        assert wrong(command_line) == ["standby"]
+        assert "host1,host2" in findings(command_line)["standby"][1]
 
 
 @pytest.mark.parametrize(
