@@ -1,14 +1,20 @@
 """Runs commands in this process, as click's own tests do, each test in a data folder of its own."""
 
 import json
+import re
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import apsw
+import psycopg
+import pytest
 from click.testing import CliRunner, Result
 
 from sensos_auth.cli import main
+from sensos_auth.registry import Registry, open_registry
+from sensos_auth.registry.audit import list_events
 
 UNSET = (
     "SENSOS_AUTH_DATABASE_URL",
@@ -27,6 +33,9 @@ UNSET = (
     "SENSOS_AUTH_LIMITS_URL",
 )
 
+# A round through the commands; the rest of their tests show nothing that the engine could change.
+on_both_engines = pytest.mark.engines("sqlite", "postgresql")
+
 
 @dataclass
 class CommandLine:
@@ -37,8 +46,17 @@ class CommandLine:
 
     @property
     def registry_file(self) -> Path:
-        """Return where the registry is."""
+        """Return where the registry is, on SQLite."""
         return self.data_folder / "registry.sqlite3"
+
+    @property
+    def registry_url(self) -> str:
+        """Return the URL of the registry, on either engine."""
+        return self.environment.get("SENSOS_AUTH_DATABASE_URL", f"sqlite:///{self.registry_file}")
+
+    def open_registry(self) -> Registry:
+        """Return the registry, opened for the test itself."""
+        return open_registry(self.registry_url)
 
     @property
     def master_key_file(self) -> Path:
@@ -68,16 +86,15 @@ class CommandLine:
         return self.print_json("applications", "create", "--tenant", tenant_id, "--name", "Fleet sync", *pairs)
 
     def change_registry(self, statement: str, **values: str | int) -> None:
-        """Change the registry file behind the program's back."""
-        connection = apsw.Connection(str(self.registry_file))
-        connection.execute(statement, values)
-        connection.close()
+        """Change the registry behind the program's back; the statement has ``:name`` for a value."""
+        if self.registry_url.startswith("sqlite:"):
+            with closing(apsw.Connection(str(self.registry_file))) as connection:
+                connection.execute(statement, values)
+            return
+        with psycopg.connect(self.registry_url) as changed:
+            changed.execute(re.sub(r":(\w+)", r"%(\1)s", statement).encode(), values)
 
     def audit_trail(self) -> list[tuple[str, str, str]]:
         """Return actor, action and subject of every audit event."""
-        connection = apsw.Connection(str(self.registry_file))
-        rows = connection.execute(
-            "SELECT actor, action, subject FROM audit_events ORDER BY version, position"
-        ).fetchall()
-        connection.close()
-        return [(str(actor), str(action), str(subject)) for actor, action, subject in rows]
+        with closing(self.open_registry()) as registry, registry.view() as view:
+            return [(event.actor, event.action, event.subject) for event in list_events(view)]

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
-from sensos_auth.registry import open_registry
 from sensos_auth.registry.revocations import revocations_version
 from sensos_auth.registry.verifiers import VerifierReport, record_verifiers
 from tests.cli.command_line import CommandLine
@@ -16,7 +15,7 @@ class Poller:
     """Verifiers as the service writes them down: each holds, from its next report, what the registry has by then."""
 
     def __init__(self, command_line: CommandLine) -> None:
-        self._url = f"sqlite:///{command_line.registry_file}"
+        self._command_line = command_line
 
     def report(
         self,
@@ -27,7 +26,7 @@ class Poller:
         kids: tuple[str, ...] = ("k1", "k2"),
     ) -> None:
         """Have the verifiers report that they hold the version, or all revocations there are."""
-        registry = open_registry(self._url)
+        registry = self._command_line.open_registry()
         now = time.time_ns() // 1_000_000
         with registry.view() as view:
             held = revocations_version(view) if version is None else version

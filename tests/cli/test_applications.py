@@ -3,9 +3,10 @@ import re
 import pytest
 
 from sensos_auth.model.application_secret import has_valid_checksum
-from tests.cli.command_line import CommandLine
+from tests.cli.command_line import CommandLine, on_both_engines
 
 
+@on_both_engines
 def test_create_prints_the_credentials_as_json(command_line: CommandLine) -> None:
     """``create --json`` prints tenantId, applicationId and applicationSecret."""
     tenant_id = command_line.new_tenant()
@@ -102,6 +103,7 @@ def test_list_refuses_an_unknown_tenant(command_line: CommandLine) -> None:
     assert command_line.run("applications", "list", "--tenant", "ten_nobody").exit_code == 1
 
 
+@on_both_engines
 def test_list_goes_page_by_page_within_a_tenant(command_line: CommandLine) -> None:
     """The cursor goes on within the tenant."""
     tenant_id = command_line.new_tenant()
@@ -124,6 +126,7 @@ def test_list_is_a_table_for_people(command_line: CommandLine) -> None:
     assert "a b" in row
 
 
+@on_both_engines
 def test_disable_and_enable_print_the_new_state(command_line: CommandLine) -> None:
     """What disable and enable print is what list shows afterwards."""
     application_id = command_line.new_application()["applicationId"]
@@ -141,6 +144,7 @@ def test_an_unknown_application_is_refused(command_line: CommandLine, action: st
     assert result.stderr.startswith("Error: there is no application ten_")
 
 
+@on_both_engines
 def test_show_and_change(command_line: CommandLine) -> None:
     """Name, scope, lifetime, audience; the last two can be put back; what is not given stays."""
     application_id = command_line.new_application(scope="a b", audience="parts")["applicationId"]
@@ -157,6 +161,7 @@ def test_show_and_change(command_line: CommandLine) -> None:
         assert command_line.run("applications", "change", application_id, *wrong).exit_code == 2
 
 
+@on_both_engines
 def test_void_tokens_leaves_the_application_as_it_is(command_line: CommandLine) -> None:
     """It is enabled, and its secrets stay good; with --wait, who refuses is told."""
     application_id = command_line.new_application()["applicationId"]
@@ -166,6 +171,7 @@ def test_void_tokens_leaves_the_application_as_it_is(command_line: CommandLine) 
     assert command_line.audit_trail()[-1][1:] == ("application.tokens_voided", application_id)
 
 
+@on_both_engines
 def test_delete_takes_its_secrets_along_and_needs_a_yes(command_line: CommandLine) -> None:
     """In a script it is refused without --yes, saying what it takes along; then it is gone, and the trail keeps it."""
     application_id = command_line.new_application()["applicationId"]

@@ -8,7 +8,7 @@ from pathlib import Path
 import apsw
 import pytest
 
-from tests.cli.command_line import CommandLine
+from tests.cli.command_line import CommandLine, on_both_engines
 from tests.running_service import COMMAND
 
 _INSERT_A_COPY = """INSERT INTO audit_events (version, position, at, actor, action, subject, details, hash_before, hash)
@@ -26,6 +26,7 @@ def _lines(file: Path) -> list[dict[str, object]]:
     return [json.loads(line) for line in file.read_text().splitlines()]
 
 
+@on_both_engines
 def test_the_trail_is_listed_page_by_page_and_filtered(command_line: CommandLine) -> None:
     """The same members as in an export; a cursor leads on; a time that nothing happened at gives nothing."""
     tenant_id = command_line.new_tenant()
@@ -50,6 +51,7 @@ def test_the_trail_is_listed_page_by_page_and_filtered(command_line: CommandLine
     assert command_line.run("audit", "list", "--since", "yesterday").exit_code == 2
 
 
+@on_both_engines
 def test_an_exported_trail_goes_on_where_it_ended(command_line: CommandLine, tmp_path: Path) -> None:
     """To a file: private, each event once, also after a kill in the middle of a line; to stdout: after a version."""
     command_line.new_tenant()
@@ -112,6 +114,7 @@ def _wait_for_lines(file: Path, count: int) -> None:
         time.sleep(0.02)
 
 
+@on_both_engines
 def test_a_sound_trail_is_verified_and_its_head_is_printed(command_line: CommandLine, tmp_path: Path) -> None:
     """The head of a run is good for --head of the next one, and an export for --against."""
     command_line.new_tenant()

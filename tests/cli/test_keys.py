@@ -2,7 +2,7 @@ import pytest
 from joserfc.jwk import ECKey, OKPKey, RSAKey
 
 from sensos_auth.model.signing_key import PUBLISHED_AFTER_SIGNING, PUBLISHED_BEFORE_SIGNING
-from tests.cli.command_line import CommandLine
+from tests.cli.command_line import CommandLine, on_both_engines
 from tests.cli.polling import Poller
 
 HOUR = 3600
@@ -43,6 +43,7 @@ def test_rotate_makes_a_key_of_the_chosen_algorithm(command_line: CommandLine, a
     assert command_line.print_json("keys", "rotate")["algorithm"] == algorithm
 
 
+@on_both_engines
 def test_rotate_publishes_the_next_key_48_hours_before_it_signs(command_line: CommandLine) -> None:
     """The next key is upcoming, the present one goes on signing; people read when it changes."""
     first = command_line.print_json("keys", "rotate")["kid"]
@@ -72,6 +73,7 @@ def test_rotate_immediately_signs_now_and_says_what_it_costs(command_line: Comma
         assert "refuse" in words
 
 
+@on_both_engines
 def test_rotate_immediately_names_who_does_not_hold_the_key(command_line: CommandLine) -> None:
     """Live verifiers that say which keys they hold, before the cost is told; programs read them too."""
     command_line.run("keys", "rotate")
@@ -88,6 +90,7 @@ def test_rotate_immediately_names_who_does_not_hold_the_key(command_line: Comman
     assert "verifiersWithoutKey" not in command_line.print_json("keys", "rotate")
 
 
+@on_both_engines
 def test_list_follows_a_key_from_state_to_state(command_line: CommandLine) -> None:
     """The next key takes over after 48 hours; the one before leaves the JWKS when no token of it can live."""
     first, second = (command_line.print_json("keys", "rotate")["kid"] for _ in range(2))
@@ -117,6 +120,7 @@ def test_list_goes_page_by_page(command_line: CommandLine) -> None:
     assert command_line.run("keys", "list", "--cursor", "nothing").exit_code == 1
 
 
+@on_both_engines
 def test_revoke_ends_the_key_and_another_signs(command_line: CommandLine) -> None:
     """The active key ends at once, a fresh one signs, and the output names it and what becomes of the tokens."""
     kid = command_line.print_json("keys", "rotate")["kid"]
@@ -144,6 +148,7 @@ def test_revoke_takes_a_key_id_that_begins_with_a_hyphen(command_line: CommandLi
     assert command_line.print_json("keys", "revoke", kid)["kid"] == kid
 
 
+@on_both_engines
 def test_z25_rotate_does_not_replace_a_missing_master_key(command_line: CommandLine) -> None:
     """Once there is a key, a missing master key is refused with one sentence, and none is made."""
     command_line.run("keys", "rotate")
@@ -180,6 +185,7 @@ def test_pem_is_the_key_of_the_jwks(command_line: CommandLine, algorithm: str) -
     assert (told["kid"], told["algorithm"], told["pem"]) == (kid, algorithm, printed)
 
 
+@on_both_engines
 def test_pem_prints_what_the_jwks_lists(command_line: CommandLine) -> None:
     """Upcoming and active, each under its key ID, algorithm and state; a revoked key is refused."""
     assert command_line.run("keys", "pem").stdout == ""
@@ -192,6 +198,7 @@ def test_pem_prints_what_the_jwks_lists(command_line: CommandLine) -> None:
     assert (result.exit_code, result.stdout) == (1, "")
 
 
+@on_both_engines
 def test_rewrap_rotates_the_master_key(command_line: CommandLine) -> None:
     """The file holds another one afterwards, which opens every key; doctor speaks of one that was cut off."""
     command_line.run("keys", "rotate")

@@ -5,7 +5,7 @@ from datetime import datetime
 import pytest
 
 from sensos_auth.model.application_secret import has_valid_checksum
-from tests.cli.command_line import CommandLine
+from tests.cli.command_line import CommandLine, on_both_engines
 
 
 @pytest.fixture
@@ -14,6 +14,7 @@ def application_id(command_line: CommandLine) -> str:
     return str(command_line.new_application()["applicationId"])
 
 
+@on_both_engines
 def test_create_prints_the_secret_as_json(command_line: CommandLine, application_id: str) -> None:
     """``create --json`` prints secretId and applicationSecret; without --expires-in it never expires."""
     made = command_line.print_json("secrets", "create", "--application", application_id)
@@ -45,6 +46,7 @@ def test_list_says_in_plain_words_when_a_secret_expires(command_line: CommandLin
     assert " (in 2 days)  " in second
 
 
+@on_both_engines
 def test_an_expired_secret_is_listed_as_such(command_line: CommandLine, application_id: str) -> None:
     """State follows from the time."""
     command_line.change_registry("UPDATE secrets SET expires_at = 1000000000")
@@ -60,6 +62,7 @@ def test_create_refuses_an_expiry_that_is_none(command_line: CommandLine, applic
     assert len(command_line.print_json("secrets", "list", "--application", application_id)["secrets"]) == 1
 
 
+@on_both_engines
 def test_revoke_prints_the_new_state(command_line: CommandLine, application_id: str) -> None:
     """A revoked secret says so, and since when; revoking again changes nothing."""
     (secret,) = command_line.print_json("secrets", "list", "--application", application_id)["secrets"]
@@ -110,6 +113,7 @@ def test_labels_tell_secrets_apart(command_line: CommandLine, application_id: st
     assert made["applicationSecret"] not in refused.output
 
 
+@on_both_engines
 def test_change_sets_and_puts_back(command_line: CommandLine, application_id: str) -> None:
     """An end and a retirement, and neither; both at once, or nothing at all, is a usage error."""
     secret_id = command_line.print_json("secrets", "create", "--application", application_id)["secretId"]
@@ -155,6 +159,7 @@ def test_rotate_refuses_an_end_that_is_none(command_line: CommandLine, applicati
     assert len(command_line.print_json("secrets", "list", "--application", application_id)["secrets"]) == 1
 
 
+@on_both_engines
 def test_show_says_whether_it_is_safe_to_retire(command_line: CommandLine, application_id: str) -> None:
     """In a sentence, for programs, and for scripts by its exit status."""
     (old,) = command_line.print_json("secrets", "list", "--application", application_id)["secrets"]
@@ -180,6 +185,7 @@ def test_show_says_whether_it_is_safe_to_retire(command_line: CommandLine, appli
     assert "not yet" in listed
 
 
+@on_both_engines
 def test_i08_expiring_is_an_exit_status_for_monitoring(command_line: CommandLine, application_id: str) -> None:
     """0 and nothing while none ends soon, else 1 and which."""
     assert command_line.print_json("secrets", "expiring")["secrets"] == []

@@ -7,9 +7,8 @@ from pathlib import Path
 import pytest
 
 from sensos_auth.model.revocation import RevocationKind
-from sensos_auth.registry import open_registry
 from sensos_auth.registry.revocations import find_revocation
-from tests.cli.command_line import CommandLine
+from tests.cli.command_line import CommandLine, on_both_engines
 from tests.cli.polling import Poller
 from tests.cli.test_tokens import issue
 
@@ -23,7 +22,7 @@ def poller(command_line: CommandLine) -> Poller:
 
 def is_revoked(command_line: CommandLine, kind: RevocationKind, identifier: str) -> bool:
     """Tell whether the feed says something of the subject."""
-    registry = open_registry(f"sqlite:///{command_line.registry_file}")
+    registry = command_line.open_registry()
     with registry.view() as view:
         found = find_revocation(view, kind, identifier)
     registry.close()
@@ -47,6 +46,7 @@ def takes_away(command_line: CommandLine) -> dict[str, tuple[list[str], Revocati
 EVERYTHING = ["token", "secret", "application", "tenant", "key"]
 
 
+@on_both_engines
 @pytest.mark.parametrize("what", EVERYTHING)
 def test_what_is_taken_away_is_refused_by_all(command_line: CommandLine, poller: Poller, what: str) -> None:
     """With --wait, the command ends when the last live verifier has confirmed, and says how many that were."""
@@ -70,6 +70,7 @@ def test_without_wait_nobody_is_waited_for(command_line: CommandLine, poller: Po
     assert is_revoked(command_line, kind, identifier)
 
 
+@on_both_engines
 def test_verifier_that_does_not_confirm_is_named(command_line: CommandLine, poller: Poller) -> None:
     """Status 1 after the time-out; what was taken away is taken away all the same."""
     arguments, kind, identifier = takes_away(command_line)["application"]
@@ -169,6 +170,7 @@ def test_help_says_how_soon_tokens_are_refused(command_line: CommandLine, comman
     assert "within a second" in text
 
 
+@on_both_engines
 def test_verifiers_are_listed(command_line: CommandLine, poller: Poller) -> None:
     """Name, application, whether they have confirmed, what they hold, whether they are live; page by page."""
     command_line.print_json("tokens", "revoke", "--token-id=x")
@@ -205,6 +207,7 @@ def test_people_read_the_verifiers_in_a_table(command_line: CommandLine, poller:
     assert line.split()[:4] == ["api-1", "app_a", "confirmed", "yes"]
 
 
+@on_both_engines
 def test_n12_token_is_revoked_by_itself(command_line: CommandLine) -> None:
     """It is accepted before and not after; twice is no mistake; its application is not touched."""
     token = issue(command_line)

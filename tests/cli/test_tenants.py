@@ -3,9 +3,10 @@ import re
 
 import pytest
 
-from tests.cli.command_line import CommandLine
+from tests.cli.command_line import CommandLine, on_both_engines
 
 
+@on_both_engines
 def test_create_prints_the_tenant_as_json(command_line: CommandLine) -> None:
     """``create --json`` prints tenantId and name; times are ISO 8601 in UTC."""
     tenant = command_line.print_json("tenants", "create", "--name", "Blue Motors")
@@ -60,6 +61,7 @@ def test_list_of_nothing(command_line: CommandLine) -> None:
     assert command_line.run("tenants", "list").stdout == "There are no tenants.\n"
 
 
+@on_both_engines
 def test_list_goes_page_by_page(command_line: CommandLine) -> None:
     """Following nextCursor shows each tenant once, in the order of creation; the last page has none."""
     made = [command_line.new_tenant(f"Tenant {number}") for number in range(5)]
@@ -103,6 +105,7 @@ def test_list_refuses_a_bad_limit(command_line: CommandLine, limit: str) -> None
     assert command_line.run("tenants", "list", "--limit", limit).exit_code == 2
 
 
+@on_both_engines
 def test_disable_and_enable_print_the_new_state(command_line: CommandLine) -> None:
     """What disable and enable print is what list shows afterwards."""
     tenant_id = command_line.new_tenant()
@@ -129,6 +132,7 @@ def test_an_unknown_tenant_is_refused(command_line: CommandLine, action: str) ->
     assert result.stderr == "Error: there is no tenant ten_doesnotexist\n"
 
 
+@on_both_engines
 def test_the_audit_trail_names_the_user(command_line: CommandLine) -> None:
     """A change from the command line is on record under the operating system's user."""
     tenant_id = command_line.new_tenant()
@@ -152,6 +156,7 @@ def test_json_is_the_only_thing_on_stdout(command_line: CommandLine) -> None:
     assert result.stderr == ""
 
 
+@on_both_engines
 def test_show_and_change(command_line: CommandLine) -> None:
     """A name and a lifetime, which can be put back; what is not given stays."""
     tenant_id = command_line.new_tenant()
@@ -166,6 +171,7 @@ def test_show_and_change(command_line: CommandLine) -> None:
         assert command_line.run("tenants", "change", tenant_id, *arguments).exit_code == 2
 
 
+@on_both_engines
 def test_delete_takes_everything_along_and_needs_a_yes(command_line: CommandLine) -> None:
     """In a script it is refused without --yes, saying what it takes along; then it is gone, and the trail keeps it."""
     tenant_id = command_line.new_tenant()

@@ -2,6 +2,7 @@ import json
 import os
 import time
 from base64 import urlsafe_b64encode
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -10,10 +11,24 @@ from sensos_auth.issuing.configuration import obtain_master_key, token_settings
 from sensos_auth.issuing.issuer import ApplicationCredentials, Issuer
 from sensos_auth.issuing.keyring import Keyring
 from sensos_auth.issuing.stored_keys import KeysInRegistry
-from sensos_auth.registry import open_registry
-from sensos_auth.registry.credentials import SqliteCredentialReader
-from sensos_auth.registry.sqlite import SqliteDatabase
-from tests.cli.command_line import CommandLine
+from sensos_auth.registry import Registry
+from sensos_auth.registry.credentials import Credential, find_credential
+from tests.cli.command_line import CommandLine, on_both_engines
+
+
+@dataclass(frozen=True)
+class ReadEachTime:
+    """A reader of credentials that reads the registry whenever it is asked, on either engine."""
+
+    registry: Registry
+
+    def find(self, digest: bytes) -> Credential | None:
+        """Return what the registry says of the secret at this moment."""
+        with self.registry.view() as view:
+            return find_credential(view, digest)
+
+    def check_still_good(self) -> None:
+        """Do nothing: it was read a moment ago."""
 
 
 def issue(command_line: CommandLine, age: int = 0, **application: str) -> str:
@@ -22,11 +37,10 @@ def issue(command_line: CommandLine, age: int = 0, **application: str) -> str:
     if not command_line.master_key_file.exists():
         command_line.run("keys", "rotate")
     environment = {"SENSOS_AUTH_DATA_DIR": str(command_line.data_folder)}
-    registry = open_registry(f"sqlite:///{command_line.registry_file}")
+    registry = command_line.open_registry()
     try:
-        assert isinstance(registry.database, SqliteDatabase)
         issuer = Issuer(
-            SqliteCredentialReader(registry.database),
+            ReadEachTime(registry),
             Keyring(KeysInRegistry(registry), obtain_master_key(registry, environment)),
             token_settings(environment),
             lambda: int(time.time()) - age,
@@ -52,6 +66,7 @@ def refusal(command_line: CommandLine, token: str) -> str:
     return str(document["reason"])
 
 
+@on_both_engines
 def test_a_good_token_is_accepted(command_line: CommandLine, token: str) -> None:
     """A token of this registry: status 0, its header and claims, and that it is accepted."""
     document = command_line.print_json("tokens", "inspect", stdin=f"  {token}\n")
@@ -113,6 +128,7 @@ def test_a_token_of_another_deployment(
     assert refusal(command_line, token) == reason
 
 
+@on_both_engines
 def test_a_token_of_a_revoked_key(command_line: CommandLine, token: str) -> None:
     """A revoked key is no longer published, so its tokens are not accepted."""
     (key,) = command_line.print_json("keys", "list")["keys"]

@@ -4,9 +4,8 @@ from contextlib import closing
 
 import pytest
 
-from sensos_auth.registry import open_registry
 from sensos_auth.registry.usage import MinuteCount, record_counts
-from tests.cli.command_line import CommandLine
+from tests.cli.command_line import CommandLine, on_both_engines
 
 NOW = int(time.time())
 # In the middle of an hour of an earlier day, so that no test runs at its edge.
@@ -17,7 +16,7 @@ HOUR = time.strftime("%Y-%m-%dT%H:00:00Z", time.gmtime(YESTERDAY))
 
 def record(command_line: CommandLine, *counts: tuple[int, str, int, int]) -> None:
     """Add counts, given as time (UTC seconds), application ID, tokens and refusals."""
-    with closing(open_registry(f"sqlite:///{command_line.registry_file}")) as registry, registry.observation() as view:
+    with closing(command_line.open_registry()) as registry, registry.observation() as view:
         record_counts(
             view,
             [
@@ -27,6 +26,7 @@ def record(command_line: CommandLine, *counts: tuple[int, str, int, int]) -> Non
         )
 
 
+@on_both_engines
 def test_usage_is_added_up_by_application_and_period(command_line: CommandLine) -> None:
     """A table for people, the API's members for programs."""
     made = command_line.new_application()
@@ -57,6 +57,7 @@ def test_usage_is_added_up_by_application_and_period(command_line: CommandLine) 
     assert (by_day["startsAt"], by_day["tokens"]) == (f"{SINCE[:10]}T00:00:00Z", 6)
 
 
+@on_both_engines
 def test_pages_of_usage(command_line: CommandLine) -> None:
     """The cursor goes on where the page before ended, also after the line of no application."""
     application_id = command_line.new_application()["applicationId"]
@@ -78,6 +79,7 @@ def test_nothing_was_counted(command_line: CommandLine) -> None:
     assert command_line.run("usage").stdout == "Nothing was counted.\n"
 
 
+@on_both_engines
 def test_who_fetches_a_token_for_each_request(command_line: CommandLine) -> None:
     """With what to do about it, and what a process needs that keeps its token; nobody else."""
     none = command_line.run("usage", "--uncached")

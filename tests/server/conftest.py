@@ -1,8 +1,4 @@
-"""The service of these tests: one for each test process; tests that break theirs start their own.
-
-On SQLite; with ``@pytest.mark.engines("sqlite", "postgresql")`` a test or module runs on both. The mark that is nearest
-to the test counts.
-"""
+"""The service of these tests: one for each test process and engine; tests that break theirs start their own."""
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -14,18 +10,6 @@ from tests.registries import Engine
 from tests.running_service import ExampleApplication, RunningService, running_service
 
 Services = Callable[[str, Engine], RunningService]
-
-
-def pytest_configure(config: pytest.Config) -> None:
-    """Make the mark known."""
-    config.addinivalue_line("markers", "engines(*names): what the registry of the fixture `service` is kept on")
-
-
-def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Run each test once on each engine that it names."""
-    mark = metafunc.definition.get_closest_marker("engines")
-    if mark is not None and "service" in metafunc.fixturenames:
-        metafunc.parametrize("service", mark.args, indirect=True)
 
 
 @pytest.fixture(scope="session")
