@@ -18,6 +18,7 @@ class TcpProxy:
         self.target_port = target_port
         self.swallows = False
         self.refuses = False
+        self.accepted = 0  # connections, also those that were refused
         self._listener = listener
         self._open: set[socket.socket] = set()
         self._lost: set[socket.socket] = set()
@@ -39,6 +40,7 @@ class TcpProxy:
                 client, _ = self._listener.accept()
             except OSError:
                 return
+            self.accepted += 1
             threading.Thread(target=self._serve, args=(client,), daemon=True).start()
 
     def _serve(self, client: socket.socket) -> None:

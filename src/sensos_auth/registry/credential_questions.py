@@ -1,5 +1,7 @@
 """Reading credentials from PostgreSQL for requests that wait for them: one statement, on a connection of its own."""
 
+import random
+import time
 from contextlib import suppress
 from typing import Final
 
@@ -14,6 +16,9 @@ from sensos_auth.registry.transactions import View
 
 # Seconds that an answer may take. By then nobody waits for it any more.
 _LONGEST_ANSWER: Final = 1.0
+# Seconds after which it is tried again to connect, drawn anew each time: a server that has just too many connections is
+# not asked for one by each request of each node.
+_SOONEST, _LATEST = 0.05, 0.2
 
 
 class CredentialQuestions:
@@ -23,16 +28,26 @@ class CredentialQuestions:
         self._url = url
         self._statements = load_statements("psycopg")
         self._connection: Connection | None = None
+        self._connects_from = 0.0  # on the monotonic clock
 
     def ask(self, digests: list[bytes]) -> ReadTogether:
         """Return what is known of the secrets with these digests; raises RegistryUnavailable, ConfigurationError."""
         if self._connection is not None:
             with suppress(RegistryUnavailable):  # the server was restarted: it may be back already
                 return self._ask(self._connection, digests)
-        with postgresql_errors():
-            self._connection = connect(self._url, "credentials", statement_ms=int(_LONGEST_ANSWER * 1000))
+        return self._ask(self._connect(), digests)
+
+    def _connect(self) -> Connection:
+        if time.monotonic() < self._connects_from:
+            raise RegistryUnavailable("the PostgreSQL registry could not be reached a moment ago")
+        try:
+            with postgresql_errors():
+                self._connection = connect(self._url, "credentials", statement_ms=int(_LONGEST_ANSWER * 1000))
+        except RegistryUnavailable:
+            self._connects_from = time.monotonic() + random.uniform(_SOONEST, _LATEST)  # noqa: S311 - no secret
+            raise
         self._connection.longest_answer = _LONGEST_ANSWER
-        return self._ask(self._connection, digests)
+        return self._connection
 
     def _ask(self, connection: Connection, digests: list[bytes]) -> ReadTogether:
         try:
