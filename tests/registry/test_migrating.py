@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from sensos_auth.model.errors import ConfigurationError
+from sensos_auth.model.errors import ConfigurationError, RegistryUnavailable
 from sensos_auth.model.revocation_page import RevocationPage
 from sensos_auth.registry.database import Database
 from sensos_auth.registry.migrating import Migration, check_schema, known_migrations, migrate
@@ -12,7 +12,8 @@ from sensos_auth.registry.sqlite import SqliteDatabase
 from sensos_auth.registry.statements import load_statements
 from sensos_auth.registry.tenants import create_tenant, disable_tenant, list_tenants
 from tests.killed_at_statement import FILE, LATER_MIGRATIONS, run_and_kill
-from tests.registries import START, Place
+from tests.postgresql_server import new_database_url
+from tests.registries import START, Clock, Place
 
 _ALL = known_migrations() + LATER_MIGRATIONS
 _CONTRACTING = Migration(9003, "contract", "UPDATE clock SET oldest_program = 9001; ALTER TABLE later DROP COLUMN a;")
@@ -150,6 +151,18 @@ def test_failed_migration_leaves_the_old_schema(place: Place) -> None:
     with registry.view() as view:
         assert not registry.database.has_table(view.connection, "later")
         assert not registry.database.has_table(view.connection, "half")
+
+
+def test_z06_connection_lost_in_a_migration_leaves_the_old_schema(clock: Clock) -> None:
+    """On PostgreSQL, where the other end may die: all steps or none, and a second attempt goes through."""
+    place = Place("postgresql", new_database_url(), clock)
+    registry = place.open()
+    lost = Migration(9003, "lost", "CREATE TABLE half (a BIGINT); SELECT pg_terminate_backend(pg_backend_pid());")
+    with pytest.raises(RegistryUnavailable):
+        migrate(registry.database, START, [*_ALL, lost])
+    assert _applied(place.connect()) == _NUMBERS
+    assert migrate(registry.database, START, _ALL) == LATER_MIGRATIONS
+    place.close()
 
 
 def test_several_connections_at_once_migrate_once(place: Place) -> None:
