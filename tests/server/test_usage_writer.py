@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from sensos_auth.model.errors import ConfigurationError, RegistryUnavailable
-from sensos_auth.model.identifiers import new_application_id
+from sensos_auth.model.identifiers import new_application_id, new_secret_id
 from sensos_auth.registry import Registry, open_registry
 from sensos_auth.registry.applications import create_application
 from sensos_auth.registry.audit import AuditFilter, events_page
@@ -123,6 +123,27 @@ def test_many_secrets_are_written_some_at_a_time(deployment: Deployment, monkeyp
     deployment.writer.write()
     assert deployment.written() == [(MINUTE, 50, 0)]
     assert changes == 6
+
+
+def test_neighbours_in_the_file_are_written_together(deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rows come in the order of their keys: otherwise each would have a page of the file written for itself."""
+    monkeypatch.setattr(usage_writer, "_ROWS_AT_ONCE", 7)
+    secret_ids = [new_secret_id() for _ in range(50)]
+    so_far: list[tuple[list[str], list[str]]] = []
+
+    def pause(_: float) -> None:
+        with deployment.registry.view() as view:
+            uses = list(view.connection.execute("SELECT secret_id FROM secret_uses ORDER BY secret_id"))
+            counts = list(view.connection.execute("SELECT secret_id FROM usage ORDER BY secret_id"))
+        so_far.append(([row[0] for row in uses], [row[0] for row in counts]))
+
+    monkeypatch.setattr(time, "sleep", pause)
+    for secret_id in secret_ids:
+        deployment.count(1, secret_id=secret_id)
+    deployment.writer.write()
+    in_order = sorted(secret_ids)
+    steps = [in_order[:end] for end in (7, 14, 21, 28, 35, 42, 49, 50)]
+    assert so_far == [(step, []) for step in steps] + [(in_order, step) for step in steps]
 
 
 def test_z18_a_locked_registry_delays_counts_and_loses_none(deployment: Deployment) -> None:
