@@ -21,8 +21,8 @@ from tests.nodes.possible_states import PossibleStates, at_the_same_time
 
 # Seconds in which a verifier has to hear of a revocation.
 HEARS_WITHIN: Final = 1.0
-# Seconds in which a node has to hear of what is given: who gives does not wait for it.
-GIVES_WITHIN: Final = 1.0
+# Seconds by which a node may be behind with what is given: who gives does not wait for the lease to run out.
+GIVES_WITHIN: Final = 0.25
 # Seconds by which a verifier may look at its clock later than the one who asks it.
 _LOOKS_LATER: Final = 0.5
 _SLICE: Final = 14

@@ -224,6 +224,16 @@ def _writers_held_up(stage: Stage, chance: random.Random) -> str:
     return "writers"
 
 
+def _tables_locked(stage: Stage, chance: random.Random) -> str:
+    """Somebody alters a table, or reads all of it with a lock that lets nobody else in."""
+    database = stage.cluster.database
+    with suppress(psycopg.Error), stage.cluster.primary.connection(database) as other, other.transaction():
+        other.execute("SET LOCAL lock_timeout = 1000")
+        other.execute("LOCK TABLE secrets, clock IN ACCESS EXCLUSIVE MODE")
+        _pause(chance, 0.3, 3.0)
+    return ALL
+
+
 # Verifiers and administrators
 
 
@@ -286,6 +296,7 @@ OF_POSTGRESQL: Sequence[Fault] = (
     Fault("standby lost", 1.5, _standby_lost, 0.0),
     Fault("connections used up", 1, _crowded, _LOUD),
     Fault("writers held up", 1, _writers_held_up, 0.0),
+    Fault("tables locked", 1, _tables_locked, _LOUD),
 )
 BLIND_FOR = {fault.kind: fault.blind_for for fault in (*OF_NODES, *OF_POSTGRESQL)}
 

@@ -106,11 +106,11 @@ def test_key_that_a_later_rotation_has_made_is_no_old_one() -> None:
 
 
 def test_good_credentials_are_not_refused() -> None:
-    """Not while nothing was taken away, nor a second after it was given back."""
+    """Not while nothing was taken away, nor a lease after it was given back."""
     assert broken(History([], [refused(1, 2)])) == [NOT_REFUSED]
     calls = [disabled(1, 2), enabled(5, 6)]
-    assert broken(History(calls, [refused(1.5, 1.6), refused(4, 5), refused(6.8, 6.9)])) == []
-    assert broken(History(calls, [refused(7.1, 7.2)])) == [NOT_REFUSED]
+    assert broken(History(calls, [refused(1.5, 1.6), refused(4, 5), refused(6.2, 6.3)])) == []
+    assert broken(History(calls, [refused(6.3, 6.4)])) == [NOT_REFUSED]
     assert broken(History([disabled(1, 2, Outcome.UNKNOWN)], [refused(9, 10)])) == []
 
 
