@@ -1,6 +1,7 @@
 """``sensos-auth quickstart``, as a newcomer meets it: lines to paste, each in a shell of its own."""
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -23,10 +24,15 @@ COMMAND = str(Path(sys.executable).with_name("sensos-auth"))
 
 
 @contextmanager
-def quickstart(folder: Path, port: int) -> Iterator[list[str]]:
-    """Run it, and give the curl lines that it prints."""
+def quickstart(folder: Path, port: int, errors: Path | None = None, **environment: str) -> Iterator[list[str]]:
+    """Run it, and give the curl lines that it prints; ``errors`` gets what it writes to standard error."""
     command = [COMMAND, "quickstart", "--port", str(port), "--data-dir", str(folder)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
+    with (
+        (errors or Path(os.devnull)).open("w") as stderr,
+        subprocess.Popen(
+            command, env=os.environ | environment, stdout=subprocess.PIPE, stderr=stderr, text=True
+        ) as process,
+    ):
         try:
             assert process.stdout is not None
             lines: list[str] = []
@@ -99,3 +105,16 @@ def test_taken_port_is_said_before_anything_is_made(tmp_path: Path) -> None:
         assert "--port" in refused.stderr
         assert time.monotonic() - started < 10
     assert not (tmp_path / "second").exists()
+
+
+@pytest.mark.parametrize("variable", ["SENSOS_AUTH_DATABASE_URL", "SENSOS_AUTH_DATABASE_URL_FILE"])
+def test_database_that_is_not_used_is_named(tmp_path: Path, variable: str) -> None:
+    """Who has set one for the service learns that this is a registry of its own; a password in it is not repeated."""
+    settings = {variable: "postgresql://sensos:password@db.example.com/sensos"}
+    errors = tmp_path / "errors"
+    with quickstart(tmp_path / "data", free_port(), errors, **settings) as lines:
+        assert pasted(lines[0])[0] == 200
+    (line,) = [line for line in errors.read_text().splitlines() if not line.startswith("{")]
+    file = tmp_path / "data" / FILE_NAME
+    assert line == f"{variable} is not used: quickstart keeps a registry of its own in {file}. `serve` uses it."
+    assert file.exists()

@@ -42,8 +42,7 @@ def quickstart(port: int, data_dir: Path | None) -> None:
     folder = (data_dir or data_folder(os.environ)).resolve()
     base_url = f"http://{_HOST}:{port}"
     os.environ["SENSOS_AUTH_DATA_DIR"] = str(folder)
-    os.environ["SENSOS_AUTH_DATABASE_URL"] = f"sqlite:///{folder / FILE_NAME}"
-    os.environ.pop("SENSOS_AUTH_DATABASE_URL_FILE", None)
+    _keep_registry_in(folder / FILE_NAME)
     os.environ.setdefault("SENSOS_AUTH_ISSUER", base_url)
     check_address(_HOST, port)
     prepare(os.environ)
@@ -54,6 +53,17 @@ def quickstart(port: int, data_dir: Path | None) -> None:
         registry.close()
     greeting = threading.Thread(target=_greet, args=(base_url, credentials, folder), daemon=True)
     serve(host=_HOST, port=port, workers=1, when_started=greeting.start)
+
+
+def _keep_registry_in(file: Path) -> None:
+    """Set the registry's place for what comes, and say so where another one was set."""
+    url = f"sqlite:///{file}"
+    for variable in ("SENSOS_AUTH_DATABASE_URL", "SENSOS_AUTH_DATABASE_URL_FILE"):
+        if os.environ.pop(variable, url) != url:
+            click.echo(
+                f"{variable} is not used: quickstart keeps a registry of its own in {file}. `serve` uses it.", err=True
+            )
+    os.environ["SENSOS_AUTH_DATABASE_URL"] = url
 
 
 def _example_credentials(registry: Registry, path: Path) -> ApplicationCredentials:
