@@ -61,11 +61,10 @@ class UsageCounter:
 
     def count_token(self, credential: Credential, now: int, lifetime: int) -> None:
         """Count one token that was obtained with the credential now (UTC seconds), and lives ``lifetime`` seconds."""
-        noted = self._noted
-        if len(noted) >= _NOTED or self._current.minute != now // 60:
+        if self._current.minute != now // 60 or len(self._noted) >= _NOTED:
             self._count_up(now // 60)
         key = f"{credential.application_id}/{credential.secret_id}"
-        noted.append(key)
+        self._noted.append(key)
         if lifetime != self.lifetime:
             with self._lock:
                 lifetimes = self._current.lifetimes
