@@ -1,6 +1,8 @@
 """``sensos-auth db``: upgrading the schema, and moving from SQLite to PostgreSQL."""
 
 import json
+import os
+import subprocess
 import threading
 import time
 from collections.abc import Iterator
@@ -16,6 +18,7 @@ from sensos_auth.registry.opening import open_database
 from tests.cli.command_line import CommandLine
 from tests.postgresql_server import new_database_url
 from tests.registries import _end_postgresql
+from tests.running_service import COMMAND
 
 __all__ = ["_end_postgresql"]
 
@@ -203,6 +206,29 @@ class TestCopy:
         assert (refused.exit_code, refused.stdout) == (status, "")
         assert sentence in refused.stderr
         assert "confidential" not in refused.stderr
+
+    def test_a_connection_that_is_lost_is_one_sentence(self, command_line: CommandLine, empty: str) -> None:
+        """In the middle of the copy: nothing is in the target, and the libraries add nothing to it."""
+        command_line.new_tenant()
+        environment = CommandLine(command_line.data_folder, {"SENSOS_AUTH_DATABASE_URL": empty})
+        assert environment.run("db", "upgrade").exit_code == 0
+        with psycopg.connect(empty, autocommit=True) as connection:
+            connection.execute(
+                "CREATE FUNCTION cut() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+                "PERFORM pg_terminate_backend(pg_backend_pid()); RETURN NEW; END $$; "
+                "CREATE TRIGGER cut BEFORE INSERT ON audit_events FOR EACH ROW EXECUTE FUNCTION cut()"
+            )
+            ended = subprocess.run(
+                [COMMAND, "db", "copy"],
+                env={**os.environ, "SENSOS_AUTH_DATA_DIR": str(command_line.data_folder), "SENSOS_AUTH_COPY_TO": empty},
+                capture_output=True,
+                text=True,
+                check=False,
+                timeout=30,
+            )
+            assert (ended.returncode, ended.stdout, ended.stderr.count("\n")) == (1, "", 1), ended.stderr
+            assert ended.stderr.startswith("Error: the PostgreSQL registry cannot be reached or is busy: ")
+            assert connection.execute("SELECT COUNT(*) FROM tenants").fetchone() == (0,)
 
     def test_there_must_be_a_registry_and_none_is_made(self, command_line: CommandLine, empty: str) -> None:
         """Else the empty one, made by the way, would be copied."""

@@ -1,5 +1,6 @@
 """From a database URL to an open registry whose schema is the one that this program needs."""
 
+import logging
 import re
 import time
 from pathlib import Path
@@ -74,4 +75,6 @@ def _postgresql_database(url: str) -> Database:
         if (error.name or "").startswith("sensos_auth"):
             raise
         raise ConfigurationError(NEEDS_PSYCOPG) from error
+    # What matters is raised. Without a handler, what it logs of lost connections would be written to stderr as well.
+    logging.getLogger("psycopg").addHandler(logging.NullHandler())
     return PostgresqlDatabase(url)
