@@ -102,3 +102,13 @@ def verdict_on(verifier: ConnectedVerifier, token: str) -> Callable[[], str]:
         return "accepted"
 
     return ask
+
+
+def following_of(verifier: ConnectedVerifier) -> Callable[[], str]:
+    """Return what tells whether the verifier's last poll of the feed was answered."""
+
+    def ask() -> str:
+        revocations = verifier.health().revocations
+        return "yes" if revocations is not None and revocations.last_error is None else "no"
+
+    return ask

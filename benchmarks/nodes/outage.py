@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from itertools import chain
 
 from benchmarks.nodes.cluster import Cluster
-from benchmarks.nodes.observing import Asking, Observer, observing, verdict_on
+from benchmarks.nodes.observing import Asking, Observer, following_of, observing, verdict_on
 from benchmarks.revocation.latency import token_id
 from benchmarks.token_endpoint.serving import Running
 from sensos_auth.registry.revocations import revoke_token
@@ -27,7 +27,7 @@ UNTOUCHED = (
     REVOKED := "verifiers: library with feed, a revoked token",
     ALIVE := "operators: /healthz",
 )
-_BEFORE, _AFTER = 3.0, 6.0  # seconds
+_BEFORE, _AFTER = 3.0, 8.0  # seconds
 _LOOKS_EVERY = 0.01
 _OTHERS = 2_000
 # Whoever enables an application holds all that it may do.
@@ -75,6 +75,7 @@ def observe(cluster: Cluster, outage: Callable[[Cluster, float], None], seconds:
             *chain.from_iterable(_at_node(cluster, node.port, held, token) for node in cluster.nodes),
             Observer(GOOD, "accepted", 0.02, verdict_on(verifier, token)),
             Observer(REVOKED, "refused", 0.02, verdict_on(verifier, revoked)),
+            Observer("verifiers: library, follows the feed", "yes", 0.02, following_of(verifier)),
         ]
         logged = [node.log.stat().st_size for node in cluster.nodes]
         with observing(observers):

@@ -43,7 +43,9 @@ def of_disabling(measured: dict[str, list[Disabled]]) -> list[Promise]:
 def of_outage(name: str, all_seen: list[Seen]) -> list[Promise]:
     """Return the promises for the time without the database."""
     of = {seen.who: seen for seen in all_seen}
-    strange = sum(sum(seen.during[what] for what in seen.during if what not in {seen.good, "503"}) for seen in all_seen)
+    strange = sum(
+        sum(seen.during[what] for what in seen.during if what not in {seen.good, "503", "no"}) for seen in all_seen
+    )
     tokens = [of[HELD], of[NOT_HELD]]
     return [
         Promise(f"{name}: answers neither good nor 503 with Retry-After", strange, 0),
