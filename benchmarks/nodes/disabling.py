@@ -91,6 +91,7 @@ def _by_management_api(cluster: Cluster) -> Disable:
         connection.request("POST", f"/v1/applications/{application_id}/disable", headers=headers)
         answer = connection.getresponse()
         body = answer.read()
+        connection.close()  # or the node does, when nothing is asked for a while
         if answer.status != 200:
             raise SystemExit(f"disabling was answered with {answer.status}: {body.decode()}")
 
@@ -182,4 +183,5 @@ def _wait_for_followers(cluster: Cluster) -> None:
 def _token(connection: http.client.HTTPConnection, body: str) -> str:
     connection.request("POST", TOKEN_PATH, body, {"Content-Type": "application/json"})
     token: str = json.loads(connection.getresponse().read())["accessToken"]
+    connection.close()
     return token

@@ -42,6 +42,7 @@ class _Watch:
             self._began, self._came = began, time.monotonic()
 
     def report(self) -> dict[str, object]:
+        self._connection.close()  # or the node does, when nothing is asked for a while
         return {"began": self._began, "came": self._came, "answers": dict(self._answers)}
 
 
