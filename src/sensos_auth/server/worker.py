@@ -2,15 +2,19 @@
 
 import asyncio
 import gc
+import multiprocessing
 import os
 import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
+import structlog
+
 from sensos_auth.issuing.configuration import obtain_master_key, signing_algorithm, token_settings
 from sensos_auth.issuing.feed_signer import open_feed_signer
 from sensos_auth.issuing.issuer import Issuer
 from sensos_auth.issuing.keyring import Keyring
+from sensos_auth.model.errors import RegistryUnavailable
 from sensos_auth.model.revocation_page import FEED_KEYS_PATH, FEED_PATH
 from sensos_auth.registry import Registry, open_registry
 from sensos_auth.registry.location import database_url
@@ -45,6 +49,10 @@ from sensos_auth.verifying import Verifier
 
 if TYPE_CHECKING:
     from sensos_auth.server.answers import Endpoint
+
+
+# Seconds between two attempts to reach the registry at a worker's start.
+_TRIES_EVERY = 0.5
 
 
 def utc_seconds() -> int:
@@ -108,7 +116,11 @@ class Worker:
         configure_logging(self._sink)
         self._drain = Drain()
         self._registry = open_registry(database_url(environment))
-        self._service = service(self._registry, environment, self._sink, self._drain)
+        try:
+            self._service = service(self._registry, environment, self._sink, self._drain)
+        except BaseException:
+            self._registry.close()
+            raise
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, or follow the process through its life (ASGI lifespan)."""
@@ -138,10 +150,39 @@ class Worker:
 
 def worker() -> Worker:
     """Return the application of this process, configured by its environment."""
-    application = Worker(os.environ)
+    application = _as_soon_as_it_can(os.environ)
     # What is here now stays for the life of the process, and requests leave no cycles: looking for them as often as
     # Python does by itself took 7 % of the token rate.
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 20, 100)
     return application
+
+
+def _as_soon_as_it_can(environment: Mapping[str, str]) -> Worker:
+    """Return the worker once the registry can be reached.
+
+    It may be out of reach when a worker takes the place of one that died. If this one ended as well, Granian would take
+    it for a crash loop, and end the other workers with it, which still serve keys and verify.
+    """
+    parent = multiprocessing.parent_process()
+    is_told = False
+    while True:
+        try:
+            return Worker(environment)
+        except RegistryUnavailable as error:
+            if not is_told:
+                _write_out("worker waits for the registry", str(error))
+                is_told = True
+        if parent is not None and os.getppid() != parent.pid:
+            raise SystemExit(1)
+        time.sleep(_TRIES_EVERY)
+
+
+def _write_out(event: str, reason: str) -> None:
+    """Log a line before there is a worker whose log is written out."""
+    sink = LogSink()
+    configure_logging(sink)
+    sink.start()
+    structlog.get_logger().warning(event, reason=reason)
+    sink.close()
