@@ -10,20 +10,20 @@ from tests.server.management.asking import EVERYTHING, Asker, new_asker
 from tests.tcp_proxy import TcpProxy, tcp_proxy
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def balancer() -> Iterator[TcpProxy]:
     """Return what leads to a node. Its address is the issuer."""
     with tcp_proxy(free_port()) as proxy:
         yield proxy
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def issuer(balancer: TcpProxy) -> str:
     """Return the issuer of the nodes."""
     return f"http://127.0.0.1:{balancer.port}"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def nodes(tmp_path_factory: pytest.TempPathFactory, balancer: TcpProxy, issuer: str) -> Iterator[list[RunningService]]:
     """Return three nodes, which began at the same moment on a database without keys."""
     folder = tmp_path_factory.mktemp("nodes")

@@ -18,7 +18,7 @@ from sensos_auth.registry import open_registry
 from sensos_auth.registry.audit import list_events
 from sensos_auth.server import serving
 from tests.postgresql_server import new_database_url
-from tests.running_service import COMMAND, RunningService, free_port, upgrade
+from tests.running_service import COMMAND, free_port, running_nodes, upgrade
 
 _REFUSAL = re.compile(
     r"Error: the master key does not open the signing key [\w-]{43}: set SENSOS_AUTH_MASTER_KEY or .*\n"
@@ -41,18 +41,19 @@ def _starting(environment: dict[str, str], port: int) -> Iterator["subprocess.Po
         process.terminate()
 
 
-def test_z48_node_with_another_master_key_refuses_to_start(nodes: list[RunningService]) -> None:
+def test_z48_node_with_another_master_key_refuses_to_start(tmp_path: Path) -> None:
     """In a sentence that says what to set; nothing is changed, and the others serve on."""
-    with nodes[0].registry.view() as view:
-        before = len(list_events(view))
-    other = nodes[0].environment | {"SENSOS_AUTH_MASTER_KEY": secrets.token_hex(32)}
-    with _starting(other, free_port()) as process:
-        output, error = process.communicate(timeout=20)
-    assert (process.returncode, output) == (1, "")
-    assert _REFUSAL.fullmatch(error), error
-    with nodes[0].registry.view() as view:
-        assert len(list_events(view)) == before
-    assert nodes[0].client.get("/readyz").status_code == 200
+    with running_nodes(tmp_path, new_database_url(), 1) as (node,):
+        with node.registry.view() as view:
+            before = len(list_events(view))
+        other = node.environment | {"SENSOS_AUTH_MASTER_KEY": secrets.token_hex(32)}
+        with _starting(other, free_port()) as process:
+            output, error = process.communicate(timeout=20)
+        assert (process.returncode, output) == (1, "")
+        assert _REFUSAL.fullmatch(error), error
+        with node.registry.view() as view:
+            assert len(list_events(view)) == before
+        assert node.client.get("/readyz").status_code == 200
 
 
 def test_z48_of_two_first_starts_with_master_keys_of_their_own_one_wins(tmp_path: Path) -> None:
