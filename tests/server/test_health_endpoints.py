@@ -6,6 +6,8 @@ from tests.running_service import RunningService
 from tests.server.contract import ask
 from tests.server.raw_http import request_bytes
 
+pytestmark = pytest.mark.engines("sqlite", "postgresql")
+
 
 @pytest.mark.parametrize(("path", "body"), [("/healthz", b'{"status":"alive"}'), ("/readyz", b'{"status":"ready"}')])
 def test_all_is_well(service: RunningService, path: str, body: bytes) -> None:
