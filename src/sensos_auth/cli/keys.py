@@ -163,6 +163,7 @@ def rewrap_command(*, new_master_key_file: Path | None, as_json: bool) -> None:
     """
     with opened_registry() as registry:
         done = rewrap(registry, os.environ, actor=actor(), new_master_key_file=new_master_key_file)
+        may_have_other_nodes = registry.database.settles_in > 0
     members = {"keys": done.keys, "newMasterKeyFile": None if done.new_file is None else str(done.new_file)}
     print_thing({**members, "isComplete": done.is_complete}, as_json=as_json)
     if as_json:
@@ -172,6 +173,11 @@ def rewrap_command(*, new_master_key_file: Path | None, as_json: bool) -> None:
         click.echo(
             "The service goes on by itself. Make a copy of the new master key: without it no token can be issued."
         )
+        if may_have_other_nodes:
+            click.echo(
+                "And give every other node the new one now: they sign on with the keys that they hold, but without it "
+                "none of them starts, or signs with the next key."
+            )
     elif done.new_file is None:
         click.echo("Take the first of the two keys out of SENSOS_AUTH_MASTER_KEY now.")
     else:
