@@ -1,25 +1,17 @@
-"""A rolling upgrade: nodes of this release at work while and after the next one upgrades their database.
-
-The next releases are this one with a migration more each, in folders of their own, run as programs of their own.
-"""
+"""A rolling upgrade: this release at work on a registry while and after the next one upgrades its database."""
 
 import json
-import os
-import shutil
-import subprocess
-import sys
 import threading
 import time
 from base64 import urlsafe_b64encode
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-import sensos_auth
 from sensos_auth.issuing.issuer import ApplicationCredentials, Issuer, TokenSettings
 from sensos_auth.issuing.key_rotation import keep_keys_current
 from sensos_auth.issuing.keyring import Keyring
@@ -30,27 +22,16 @@ from sensos_auth.registry import Registry, open_registry
 from sensos_auth.registry.applications import create_application, disable_application, list_applications
 from sensos_auth.registry.audit_verification import verify_trail
 from sensos_auth.registry.credentials import Credential, find_credential
-from sensos_auth.registry.migrating import known_migrations, migrate
+from sensos_auth.registry.migrating import migrate
 from sensos_auth.registry.opening import open_database
 from sensos_auth.registry.secrets import create_secret
 from sensos_auth.registry.tenants import create_tenant
 from sensos_auth.registry.usage import MinuteCount, record_counts
+from tests.later_release import CONTRACTS, EXPANDS, HEAD, LaterRelease, later_release
 from tests.registries import Place
 
 _MASTER_KEY = bytes(range(32))
 _SETTINGS = TokenSettings("https://auth.example", "api", 36_000)
-_HEAD = known_migrations()[-1].number
-_EXPANDS = """
-    ALTER TABLE clock ADD COLUMN later_version BIGINT NOT NULL DEFAULT 0;
-    ALTER TABLE tenants ADD COLUMN note TEXT;
-    ALTER TABLE applications ADD COLUMN note TEXT;
-    ALTER TABLE secrets ADD COLUMN kind TEXT NOT NULL DEFAULT 'secret';
-    ALTER TABLE signing_keys ADD COLUMN note TEXT;
-    ALTER TABLE audit_events ADD COLUMN note TEXT;
-    CREATE INDEX applications_by_note ON applications (note);
-    CREATE TABLE later (a BIGINT);
-"""
-_CONTRACTS = f"UPDATE clock SET oldest_program = {_HEAD + 1}; DROP TABLE later;"  # noqa: S608 - a number
 
 
 class _Reading:
@@ -110,37 +91,6 @@ class Node:
         self.changes += 2
 
 
-@dataclass
-class Release:
-    """A later release: this one, and migrations after its last."""
-
-    folder: Path
-    url: str
-
-    def run(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
-        """Run one of its commands."""
-        ours = {name: value for name, value in os.environ.items() if not name.startswith("SENSOS_")}
-        return subprocess.run(
-            [sys.executable, "-c", "from sensos_auth.cli import main; main()", *arguments],
-            env={
-                **ours,
-                "PYTHONPATH": str(self.folder),
-                "SENSOS_AUTH_DATABASE_URL": self.url,
-                "SENSOS_AUTH_MASTER_KEY": urlsafe_b64encode(_MASTER_KEY).decode().rstrip("="),
-            },
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=50,
-        )
-
-    def print_json(self, *arguments: str) -> Any:  # noqa: ANN401 - any JSON document
-        """Run one of its commands, which must succeed, and return what it prints."""
-        ended = self.run(*arguments, "--json")
-        assert ended.returncode == 0, ended.stderr
-        return json.loads(ended.stdout)
-
-
 @pytest.fixture
 def url(place: Place) -> str:
     """Return the URL of a registry of this release, with a signing key."""
@@ -151,11 +101,9 @@ def url(place: Place) -> str:
     return url
 
 
-def _release(folder: Path, url: str, *scripts: str) -> Release:
-    package = shutil.copytree(Path(sensos_auth.__file__).parent, folder / "sensos_auth")
-    for number, script in enumerate(scripts, start=_HEAD + 1):
-        (package / "registry" / "migrations" / f"{number:04}_later.sql").write_text(script)
-    return Release(folder, url)
+def _release(folder: Path, url: str, *scripts: str) -> LaterRelease:
+    key = urlsafe_b64encode(_MASTER_KEY).decode().rstrip("=")
+    return later_release(folder, *scripts, SENSOS_AUTH_DATABASE_URL=url, SENSOS_AUTH_MASTER_KEY=key)
 
 
 @contextmanager
@@ -187,11 +135,11 @@ def _wait_for_more(nodes: list[Node]) -> None:
 @pytest.mark.slow
 def test_z50_nodes_of_this_release_work_while_and_after_the_next_one_upgrades(url: str, tmp_path: Path) -> None:
     """They issue, change, count and open the registry anew, without a failure, and serve what the next one makes."""
-    following = _release(tmp_path / "next", url, _EXPANDS)
+    following = _release(tmp_path / "next", url, EXPANDS)
     with _at_work(url) as nodes:
         _wait_for_more(nodes)
         upgraded = following.print_json("db", "upgrade")
-        assert (upgraded["schemaBefore"], upgraded["schema"]) == (_HEAD, _HEAD + 1)
+        assert (upgraded["schemaBefore"], upgraded["schema"]) == (HEAD, HEAD + 1)
         _wait_for_more(nodes)
         tenant = following.print_json("tenants", "create", "--name", "of the next release")["tenantId"]
         made = following.print_json("applications", "create", "--tenant", tenant, "--name", "of the next release")
@@ -208,12 +156,12 @@ def test_z50_nodes_of_this_release_work_while_and_after_the_next_one_upgrades(ur
 @pytest.mark.slow
 def test_z50_a_program_too_old_for_a_schema_that_contracted_is_refused(url: str, tmp_path: Path) -> None:
     """Two releases on: this one says which of both to upgrade, and touches nothing; the one between goes on."""
-    between, last = (_release(tmp_path / str(count), url, *(_EXPANDS, _CONTRACTS)[:count]) for count in (1, 2))
-    assert between.print_json("db", "upgrade")["schema"] == _HEAD + 1
+    between, last = (_release(tmp_path / str(count), url, *(EXPANDS, CONTRACTS)[:count]) for count in (1, 2))
+    assert between.print_json("db", "upgrade")["schema"] == HEAD + 1
     open_registry(url).close()
-    assert last.print_json("db", "upgrade")["applied"] == [f"{_HEAD + 2:04}_later"]
+    assert last.print_json("db", "upgrade")["applied"] == [f"{HEAD + 2:04}_later"]
     with pytest.raises(
-        ConfigurationError, match=rf"newer Sensos Auth \(its schema is {_HEAD + 2}.*upgrade this program"
+        ConfigurationError, match=rf"newer Sensos Auth \(its schema is {HEAD + 2}.*upgrade this program"
     ):
         open_registry(url)
     for release in (between, last):
@@ -225,23 +173,17 @@ def test_z50_a_program_too_old_for_a_schema_that_contracted_is_refused(url: str,
 @pytest.mark.slow
 def test_z51_a_release_may_be_skipped(url: str, tmp_path: Path) -> None:
     """From this one to the last in one step, with all nodes ended meanwhile: both migrations are applied."""
-    last = _release(tmp_path / "last", url, _EXPANDS, _CONTRACTS)
+    last = _release(tmp_path / "last", url, EXPANDS, CONTRACTS)
     upgraded = last.print_json("db", "upgrade")
-    assert upgraded["applied"] == [f"{_HEAD + 1:04}_later", f"{_HEAD + 2:04}_later"]
+    assert upgraded["applied"] == [f"{HEAD + 1:04}_later", f"{HEAD + 2:04}_later"]
     assert last.print_json("audit", "verify")["findings"] == []
 
 
 @pytest.mark.slow
 def test_z06_several_upgrades_at_once_make_one(url: str, tmp_path: Path) -> None:
     """As of several nodes that are upgraded at the same time: one applies it, all end well."""
-    following = _release(tmp_path / "next", url, _EXPANDS)
-    ended: list[subprocess.CompletedProcess[str]] = []
-    threads = [
-        threading.Thread(target=lambda: ended.append(following.run("db", "upgrade", "--json"))) for _ in range(3)
-    ]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    following = _release(tmp_path / "next", url, EXPANDS)
+    with ThreadPoolExecutor(3) as pool:
+        ended = list(pool.map(lambda _: following.run("db", "upgrade", "--json"), range(3)))
     assert [each.returncode for each in ended] == [0, 0, 0], [each.stderr for each in ended]
     assert sorted(len(json.loads(each.stdout)["applied"]) for each in ended) == [0, 0, 1]
