@@ -4,10 +4,11 @@ import os
 import re
 import secrets
 import shutil
+import signal
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import httpx2
@@ -18,7 +19,8 @@ from sensos_auth.registry import open_registry
 from sensos_auth.registry.audit import list_events
 from sensos_auth.server import serving
 from tests.postgresql_server import new_database_url
-from tests.running_service import COMMAND, free_port, running_nodes, upgrade
+from tests.running_service import COMMAND, free_port, running_nodes, running_service, upgrade
+from tests.server.several_nodes.asking_nodes import command, verifying
 
 _REFUSAL = re.compile(
     r"Error: the master key does not open the signing key [\w-]{43}: set SENSOS_AUTH_MASTER_KEY or .*\n"
@@ -33,12 +35,20 @@ def _environment(url: str, folder: Path, **settings: str) -> dict[str, str]:
 
 @contextmanager
 def _starting(environment: dict[str, str], port: int) -> Iterator["subprocess.Popen[str]"]:
-    command = [COMMAND, "serve", "--port", str(port), "--workers", "1"]
-    with subprocess.Popen(
-        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as process:
+    process = subprocess.Popen(
+        [COMMAND, "serve", "--port", str(port), "--workers", "1"],
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    try:
         yield process
-        process.terminate()
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
 
 
 def test_z48_node_with_another_master_key_refuses_to_start(tmp_path: Path) -> None:
@@ -80,6 +90,30 @@ def test_z48_of_two_first_starts_with_master_keys_of_their_own_one_wins(tmp_path
             jwks = [httpx2.get(f"http://127.0.0.1:{port}/.well-known/jwks.json", trust_env=False) for port in ports]
     assert jwks[0].content == jwks[1].content
     assert len(jwks[0].json()["keys"]) == 1
+
+
+def test_z48_node_that_was_not_given_the_new_master_key_issues_nothing_with_the_next_signing_key(
+    tmp_path: Path,
+) -> None:
+    """It signs on with the key that it holds; then it is not ready, and says why, until it has the new master key."""
+    environment = {"SENSOS_AUTH_DATABASE_URL": new_database_url()}
+    files = [tmp_path / name / "master.key" for name in ("a", "b")]
+    with running_service(files[0].parent, environment=environment, at_once=True) as node:
+        environment["SENSOS_AUTH_ISSUER"] = node.base_url
+        files[1].parent.mkdir()
+        shutil.copy(*files)
+        with running_service(files[1].parent, environment=environment, at_once=True) as other:
+            application = node.new_application()
+            command(node, "keys", "rewrap")
+            assert [each.ask(application).status_code for each in (node, other)] == [200, 200]
+            command(node, "keys", "rotate", "--immediately")
+            assert [each.ask(application).status_code for each in (node, other)] == [200, 503]
+            assert other.client.get("/readyz").status_code == 503
+            other.wait_for_line(lambda line: "to the new one after sensos-auth keys rewrap" in line.get("reason", ""))
+            assert verifying(other, node.token(application)) == 200
+            shutil.copy(*files)
+            assert [each.ask(application).status_code for each in (node, other)] == [200, 200]
+            assert other.client.get("/readyz").status_code == 200
 
 
 def _wait_until_ready(port: int) -> None:
