@@ -11,8 +11,9 @@ import pytest
 from sensos_auth.issuing.feed_signer import FeedSigner, keep_feed_key, open_feed_signer
 from sensos_auth.issuing.master_key import MasterKey
 from sensos_auth.model.errors import RegistryUnavailable
-from sensos_auth.registry import Registry, open_registry
-from sensos_auth.registry.revocations import revoke_token
+from sensos_auth.model.revocation_page import RevocationPage
+from sensos_auth.registry import Registry, View, open_registry
+from sensos_auth.registry.revocations import revocation_page, revoke_token
 from sensos_auth.server import revocation_feed
 from sensos_auth.server.revocation_feed import RevocationFeed
 
@@ -256,6 +257,25 @@ def test_p10_strangers_get_a_quarter_of_the_time(made: Feed, monkeypatch: pytest
         await asyncio.gather(*flood)
         assert len(busy) == 16
         assert time.monotonic() - began > 3 * sum(busy[:10])
+
+    made.run(use)
+
+
+def test_z37_slow_registry_keeps_strangers_waiting_once(made: Feed, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What it takes for an answer is not their doing: they would hear of no revocation for thrice as long again."""
+    made.revoke("first")
+
+    def slowly(view: View, issuer: str, since: int) -> RevocationPage:
+        time.sleep(1)
+        return revocation_page(view, issuer, since)
+
+    async def use(feed: RevocationFeed) -> None:
+        monkeypatch.setattr(revocation_feed, "revocation_page", slowly)
+        await feed.poll(0, 0, has_token=False)
+        monkeypatch.setattr(revocation_feed, "revocation_page", revocation_page)
+        began = time.monotonic()
+        await feed.poll(1, 0, has_token=False)
+        assert time.monotonic() - began < 1.5
 
     made.run(use)
 

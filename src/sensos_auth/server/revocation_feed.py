@@ -33,6 +33,9 @@ MOST_WAITING_WITHOUT = 200
 _MOST_ARRIVED = 1_000
 # After polls without a token were answered, so many times as long passes before the next of them are.
 _STRANGERS_PAUSE = 3.0
+# Seconds that it lasts at most. What takes longer was not their pages, but a registry that is slow: they are told of
+# what was revoked all the same.
+_LONGEST_STRANGERS_PAUSE = 0.5
 # Bytes of pages kept in memory for as long as nothing changes, and within a second: a burst of readers signs once.
 _LARGEST_PAGES = 16_000_000
 
@@ -193,7 +196,7 @@ class RevocationFeed:
         if began >= self._strangers_from:
             self._answer(view, version, self._arrived[False], must_wait)
             ended = time.monotonic()
-            self._strangers_from = ended + _STRANGERS_PAUSE * (ended - began)
+            self._strangers_from = ended + min(_STRANGERS_PAUSE * (ended - began), _LONGEST_STRANGERS_PAUSE)
 
     def _answer(self, view: View, version: int, arrived: deque[_Poll], must_wait: Callable[[_Poll], bool]) -> None:
         stop_at = time.monotonic() + _LOOKS_EVERY
