@@ -18,6 +18,7 @@ from tests.running_service import COMMAND, free_port
 
 # Seconds after which a supervisor starts a node anew that has ended by itself.
 _RESTARTS_AFTER = 0.5
+_WE_KILLED_IT = "Unexpected exit from worker"
 
 
 class Node:
@@ -104,7 +105,7 @@ class Node:
                 level = json.loads(line).get("level", "")
             except ValueError:
                 level = "error"
-            if level in {"error", "critical"}:
+            if level in {"error", "critical"} and _WE_KILLED_IT not in line:
                 found.append(line)
         return found
 

@@ -9,6 +9,8 @@ from tests.nodes.history import Asked, FaultRecord, History, Operation, Outcome
 from tests.nodes.verifiers import VerifierProcess
 
 _SHOWN = 8
+# Seconds before a violation in which faults ended that are shown with it.
+_FAULTS_BEFORE = 15.0
 
 
 def figures(history: History, verifiers: Iterable[VerifierProcess]) -> Iterator[str]:
@@ -32,8 +34,8 @@ def figures(history: History, verifiers: Iterable[VerifierProcess]) -> Iterator[
     yield from _recoveries(history)
 
 
-def violations_in_words(violations: list[Violation]) -> Iterator[str]:
-    """Yield what was broken how often, and the history around the first of each kind."""
+def violations_in_words(violations: list[Violation], faults: Iterable[FaultRecord]) -> Iterator[str]:
+    """Yield what was broken how often, and the history around the first of each kind, with the faults of the time."""
     by_rule: dict[str, list[Violation]] = defaultdict(list)
     for violation in violations:
         by_rule[violation.rule].append(violation)
@@ -43,6 +45,9 @@ def violations_in_words(violations: list[Violation]) -> Iterator[str]:
             yield f"  {violation.says}"
             for item in violation.slice:
                 yield f"    {item}"
+            for fault in sorted(faults, key=lambda fault: fault.begin):
+                if fault.begin <= violation.at + 1 and violation.at <= fault.end + _FAULTS_BEFORE:
+                    yield f"    {fault.kind}: {fault.target} from {fault.begin:.3f} to {fault.end:.3f}"
 
 
 def _counted(counter: Counter[str]) -> str:

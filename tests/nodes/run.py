@@ -48,7 +48,7 @@ def carry_out(plan: Plan) -> list[Violation]:
         violations = [*failures, *judge(the_scene)]
         for line in figures(the_scene.history, the_scene.verifiers.processes):
             _say(line)
-        for line in violations_in_words(violations):
+        for line in violations_in_words(violations, the_scene.history.faults):
             _say(line)
         _say(f"seed {plan.seed}: {len(violations)} violations")
     return violations
