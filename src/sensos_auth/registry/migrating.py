@@ -15,9 +15,10 @@ from sensos_auth.registry.statements import load_statements
 
 _FILE_NAME = re.compile(r"(\d{4})_(\w+)\.sql")
 _TABLES_OF_EVERY_SCHEMA: Final = ("migrations", "clock", "tenants")
+_TAKES_TABLE = re.compile(r"\b(?:ALTER|DROP) TABLE (\w+)")
 # Who reads a table waits behind a migration that waits for the table. So it waits for less than nodes have patience,
 # and gives way before PostgreSQL looks for a deadlock and may end a node's transaction in its place (after a second).
-_WAIT_BRIEFLY: Final = "/*postgresql SET LOCAL lock_timeout = 400; */"
+_WAIT_BRIEFLY: Final = "/*postgresql SET LOCAL lock_timeout = 400; SET LOCAL statement_timeout = 400; {} */"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,12 +76,25 @@ def migrate(database: Database, now: int, migrations: list[Migration] | None = N
     statements = load_statements(database.driver)
     with database.write() as connection:
         missing = _missing(database, connection, migrations)
-        database.run_script(connection, _WAIT_BRIEFLY)
+        _take_tables(database, connection, missing)
         statements.create_migrations_table(connection)
         for migration in missing:
             database.run_script(connection, migration.script)
             statements.insert_migration(connection, number=migration.number, name=migration.name, applied_at=now)
     return missing
+
+
+def _take_tables(
+    database: Database,
+    connection: Any,  # noqa: ANN401 - the driver's own type
+    missing: list[Migration],
+) -> None:
+    """Wait for all tables that are changed, within one short time for all of them, before any is kept for long."""
+    names = {name for migration in missing for name in _TAKES_TABLE.findall(migration.script)}
+    # The clock last, because every node reads it all the time.
+    taken = sorted((name == "clock", name) for name in names if database.has_table(connection, name))
+    lock = f"LOCK TABLE {', '.join(name for _, name in taken)} IN ACCESS EXCLUSIVE MODE;" if taken else ""
+    database.run_script(connection, _WAIT_BRIEFLY.format(lock))
 
 
 def check_schema(database: Database, migrations: list[Migration] | None = None) -> None:
