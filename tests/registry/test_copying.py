@@ -265,16 +265,24 @@ def test_z06_connection_that_is_lost_leaves_nothing(source: Registry, target: Pl
     _copy(source, target)
 
 
-@pytest.mark.parametrize("value", ["a\0b", 1.5], ids=["zero byte", "fraction"])
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "UPDATE tenants SET name = 'a' || char(0) || 'b'",
+        "UPDATE tenants SET created_at = 1.5",
+        "UPDATE tenants SET created_at = 'yesterday'",
+        "DELETE FROM tenants",
+        "UPDATE tenants SET name = CAST(x'ff' AS TEXT)",
+    ],
+    ids=["zero-byte", "fraction", "word", "missing-row", "no-utf-8"],
+)
 def test_what_postgresql_cannot_store_is_said_and_nothing_is_copied(
-    source: Registry, target: Place, value: str | float
+    source: Registry, target: Place, damage: str
 ) -> None:
     """SQLite stores anything anywhere; what this program writes, both can store."""
     assert isinstance(source.database, SqliteDatabase)
-    if isinstance(value, str):
-        source.database.connection.execute("UPDATE tenants SET name = ?", (value,))
-    else:
-        source.database.connection.execute("UPDATE tenants SET created_at = ?", (value,))
+    source.database.connection.execute("PRAGMA foreign_keys = OFF").fetchall()
+    source.database.connection.execute(damage).fetchall()
     with pytest.raises(ConfigurationError, match="what PostgreSQL cannot store"):
         _copy(source, target)
     assert _is_empty(target)

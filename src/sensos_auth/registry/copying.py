@@ -174,7 +174,8 @@ def _give_patience(transport: socket.socket, milliseconds: int) -> int:
 def _storable() -> Iterator[None]:
     try:
         yield
-    except (psycopg.DataError, UnicodeError, TypeError) as error:  # the last one: not of its column's type
+    # TypeError: a value not of its column's type. IntegrityError: a row whose tenant, say, is not there.
+    except (psycopg.DataError, psycopg.IntegrityError, UnicodeError, TypeError) as error:
         raise ConfigurationError(
             f"the registry holds what PostgreSQL cannot store ({type(error).__name__}), so nothing was copied: "
             "run sensos-auth doctor and sensos-auth audit verify on it"
