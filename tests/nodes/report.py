@@ -8,7 +8,7 @@ from tests.nodes.checker import Violation
 from tests.nodes.history import Asked, FaultRecord, History, Operation, Outcome
 from tests.nodes.verifiers import VerifierProcess
 
-_SHOWN = 8
+_SHOWN = 5
 # Seconds before a violation in which faults ended that are shown with it.
 _FAULTS_BEFORE = 15.0
 
@@ -41,6 +41,7 @@ def violations_in_words(violations: list[Violation], faults: Iterable[FaultRecor
         by_rule[violation.rule].append(violation)
     for rule, found in by_rule.items():
         yield f"BROKEN {len(found)} times: {rule}"
+        yield f"  from {min(one.at for one in found):.3f} to {max(one.at for one in found):.3f}"
         for violation in found[:_SHOWN]:
             yield f"  {violation.says}"
             for item in violation.slice:

@@ -7,6 +7,8 @@ defect in it, which must be noticed; ``--broken all`` each of them, ``--broken l
 
 import argparse
 import logging
+import os
+import pickle
 import random
 import sys
 import time
@@ -46,6 +48,8 @@ def carry_out(plan: Plan) -> list[Violation]:
         _say(f"three nodes are ready, and log in {the_scene.folder}")
         failures = _let_happen(the_scene, plan)
         violations = [*failures, *judge(the_scene)]
+        if os.environ.get("KEEP_LOGS"):
+            (the_scene.folder / "history.pickle").write_bytes(pickle.dumps((the_scene.history, violations)))
         for line in figures(the_scene.history, the_scene.verifiers.processes):
             _say(line)
         for line in violations_in_words(violations, the_scene.history.faults):

@@ -10,7 +10,9 @@ from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from shutil import copytree, ignore_patterns
 
+import sensos_auth
 from sensos_auth.registry import open_registry
 from sensos_auth.registry.applications import create_application
 from sensos_auth.registry.secrets import create_secret
@@ -64,6 +66,9 @@ class _Surroundings:
         self.balanced = proxies.to(free_port())
         self.issuer = f"http://localhost:{self.balanced.port}"
         self.administrators_way = proxies.to(cluster.primary.port)
+        # A copy of what is tested: nodes that start anew run the same, whatever is edited meanwhile.
+        self.source = folder / "src"
+        copytree(Path(sensos_auth.__file__).parents[1], self.source, ignore=ignore_patterns("__pycache__"))
         self.master_key_file = folder / "master.key"
         self.master_key_file.touch(0o600)
         self.master_key_file.write_text(base64.urlsafe_b64encode(os.urandom(32)).decode())
@@ -80,6 +85,7 @@ class _Surroundings:
             issuer=self.issuer,
             folder=self.folder,
             master_key_file=self.master_key_file,
+            source=self.source,
         )
 
 

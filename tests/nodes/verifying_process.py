@@ -6,8 +6,8 @@ watched it reports each time when it is accepted; what is not, only when it shou
 """
 
 import json
+import logging
 import os
-import socket
 import sys
 import time
 from collections import Counter, OrderedDict
@@ -15,6 +15,8 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 from urllib.parse import urlsplit
+
+import httpx2
 
 from sensos_auth.verifying import InvalidToken, KeysUnavailable, RevocationsUnavailable, Verifier
 from sensos_auth.verifying.connected import ConnectedVerifier
@@ -30,13 +32,22 @@ _SELDOM = 25
 
 
 def send_to(port: int, instead_of: int) -> None:
-    """Have this process find the other port behind ``localhost``, as a hosts file would with addresses."""
-    resolve = socket.getaddrinfo
+    """Have this process send to one port what is meant for another, as a route would: the URL stays the issuer's."""
+    send, send_async = httpx2.HTTPTransport.handle_request, httpx2.AsyncHTTPTransport.handle_async_request
 
-    def getaddrinfo(host: Any, asked: Any, *arguments: Any, **options: Any) -> Any:  # noqa: ANN401 - as socket has it
-        return resolve(host, port if asked in {instead_of, str(instead_of)} else asked, *arguments, **options)
+    def lead(request: httpx2.Request) -> httpx2.Request:
+        if request.url.port == instead_of:
+            request.url = request.url.copy_with(port=port)
+        return request
 
-    socket.getaddrinfo = getaddrinfo  # type: ignore[assignment]
+    def handle(transport: httpx2.HTTPTransport, request: httpx2.Request) -> httpx2.Response:
+        return send(transport, lead(request))
+
+    async def handle_async(transport: httpx2.AsyncHTTPTransport, request: httpx2.Request) -> httpx2.Response:
+        return await send_async(transport, lead(request))
+
+    httpx2.HTTPTransport.handle_request = handle  # type: ignore[method-assign]
+    httpx2.AsyncHTTPTransport.handle_async_request = handle_async  # type: ignore[method-assign, assignment]
 
 
 class Tokens:
@@ -134,6 +145,8 @@ def report(document: Mapping[str, object]) -> None:
 
 def main() -> None:
     """Run what the command line says."""
+    logging.basicConfig(format="%(asctime)s %(message)s", level=logging.INFO)
+    logging.getLogger("httpx2").setLevel(logging.WARNING)
     issuer, port, when_stale, max_staleness = sys.argv[1:5]
     send_to(int(port), urlsplit(issuer).port or 80)
     policy = Policy(refuses=when_stale == "refuse", max_staleness=float(max_staleness))
