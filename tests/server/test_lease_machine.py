@@ -31,8 +31,8 @@ from tests.registry.interleaving import OtherThread, SharedLease
 _TICK = LEASE / 8
 _MOST_HELD = 2
 _MOST_UNKNOWN = 2
-_MOST_SUBJECTS = 4
-_MOST_EVENTS = 4
+_MOST_SUBJECTS = 10
+_MOST_EVENTS = 6
 _UNKNOWN_AT_FIRST = b"\1" * 32
 _TICKS = st.integers(0, 4)
 _STANDING = (
@@ -193,7 +193,7 @@ class Node(RuleBasedStateMachine):
         change.connection.execute("UPDATE secrets SET digest = ? WHERE digest = ?", (wanted, digest(new.shown)))
         return new.kept.secret_id
 
-    @rule(count=st.integers(1, 2 * _MOST_EVENTS))
+    @rule(count=st.integers(1, _MOST_EVENTS))
     def change_others(self, count: int) -> None:
         """Change what has nothing to do with it."""
         with self.registry.change("me") as change:
@@ -317,4 +317,4 @@ def _without_versions(credential: Credential) -> Credential:
 
 
 TestNode = Node.TestCase
-TestNode.settings = settings(max_examples=100, stateful_step_count=60, deadline=None)
+TestNode.settings = settings(max_examples=120, stateful_step_count=60, deadline=None)

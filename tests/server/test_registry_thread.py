@@ -188,3 +188,58 @@ def test_h06_busy_tenant_keeps_no_other_waiting(tmp_path: Path, monkeypatch: pyt
     assert isinstance(answer, Answer)
     assert (answer.status, dict(answer.headers)[b"retry-after"]) == (429, b"1")
     assert done[:2] == ["greedy", "modest"]
+
+
+def test_answer_is_put_off_until_the_change_has_settled(tmp_path: Path) -> None:
+    """Where other nodes may go by what was before: who asked waits, and the thread does the next work meanwhile."""
+    settles_in = 0.3
+
+    def take_away(registry: Registry) -> str:
+        registry.database.settles_in = settles_in
+        with registry.change("test") as change:
+            change.record("application.disabled", "app")
+        return "gone"
+
+    def take_away_and_fail(registry: Registry) -> None:
+        take_away(registry)
+        raise NotFound("something else")
+
+    async def timed(work: Awaitable[object]) -> tuple[object, float]:
+        began = time.monotonic()
+        try:
+            return await work, time.monotonic() - began
+        except NotFound as error:
+            return error, time.monotonic() - began
+
+    async def use(thread: RegistryThread) -> object:
+        return await asyncio.gather(
+            *(timed(thread.run(work)) for work in (take_away, count, take_away_and_fail, add_tenant, count))
+        )
+
+    results = with_thread(tmp_path, use)
+    assert isinstance(results, list)
+    (gone, gone_after), (none, none_after), (failed, failed_after), (_, made_after), (one, one_after) = results
+    assert (gone, none, one) == ("gone", 0, 1)
+    assert isinstance(failed, NotFound)
+    assert min(gone_after, failed_after) >= settles_in
+    assert max(none_after, made_after, one_after) < settles_in
+
+
+def test_work_whose_client_hung_up_while_it_settles(tmp_path: Path) -> None:
+    """Nobody is told, and the thread goes on."""
+
+    def take_away(registry: Registry) -> None:
+        registry.database.settles_in = 0.1
+        with registry.change("test") as change:
+            change.record("application.disabled", "app")
+
+    async def use(thread: RegistryThread) -> object:
+        given_up = asyncio.ensure_future(thread.run(take_away))
+        await thread.run(count)
+        given_up.cancel()
+        with suppress(asyncio.CancelledError):
+            await given_up
+        await asyncio.sleep(0.15)
+        return await thread.run(count)
+
+    assert with_thread(tmp_path, use) == 0
