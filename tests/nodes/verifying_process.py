@@ -46,7 +46,7 @@ def send_to(port: int, instead_of: int) -> None:
     async def handle_async(transport: httpx2.AsyncHTTPTransport, request: httpx2.Request) -> httpx2.Response:
         return await send_async(transport, lead(request))
 
-    httpx2.HTTPTransport.handle_request = handle  # type: ignore[method-assign]
+    httpx2.HTTPTransport.handle_request = handle  # type: ignore[method-assign, assignment]
     httpx2.AsyncHTTPTransport.handle_async_request = handle_async  # type: ignore[method-assign, assignment]
 
 
