@@ -87,6 +87,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[list[bytes]]:
         return ask(questions, digests)
 
     monkeypatch.setattr(CredentialQuestions, "ask", noted)
+    monkeypatch.setattr(credential_fetching, "_LONGEST_WAIT", 10.0)  # many at once on a busy machine take a while
     return asked
 
 
