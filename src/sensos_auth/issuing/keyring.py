@@ -15,6 +15,13 @@ _LOCKED = (
 )
 
 
+class KeysNotReadYet(RegistryUnavailable):
+    """The signing keys have changed, and the store will have read them in a moment."""
+
+    def __init__(self) -> None:
+        super().__init__("the signing keys have changed and are not read yet")
+
+
 class Keyring:
     """Holds the keys of one store in memory. Used by one thread at a time."""
 
@@ -29,13 +36,13 @@ class Keyring:
         """Return the signer of the key that is active at ``now`` (UTC seconds).
 
         ``version`` is the version of the last change to a signing key: another than the one held, and the keys are
-        read again. Raises RegistryUnavailable when no key is active, issuing is locked, or the store is behind that
-        version; ConfigurationError for another master key.
+        read again. Raises RegistryUnavailable when no key is active or issuing is locked, KeysNotReadYet when the store
+        is behind that version; ConfigurationError for another master key.
         """
         if version != self._stored.version or now >= self._active_until:
             self._take(now)
             if self._stored.version < version:
-                raise RegistryUnavailable("the signing keys have changed and are not read yet")
+                raise KeysNotReadYet
         if self._signer is None:
             active = active_key(self._stored.keys, now)
             if self._stored.is_locked:

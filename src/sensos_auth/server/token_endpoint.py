@@ -1,11 +1,13 @@
 """``POST /v1/applications/token``, without a framework, because it is the hot path."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
 import msgspec
 
 from sensos_auth.issuing.issuer import ApplicationCredentials, IssuedToken, Issuer
+from sensos_auth.issuing.keyring import KeysNotReadYet
 from sensos_auth.model.application_secret import digest, has_valid_checksum
 from sensos_auth.model.errors import AuthenticationFailed, RegistryUnavailable
 from sensos_auth.registry.credentials import NotHeld
@@ -18,6 +20,10 @@ PATH = "/v1/applications/token"
 LARGEST_BODY = 8 * 1024
 # The second is for what was changed in the moment in which it was fetched, or a process that was stopped.
 _MOST_FETCHES = 2
+# Seconds between two looks whether the signing keys have been read, which takes a node some milliseconds, and how often
+# it is looked: for less than a lease, after which the credential would have to be fetched again.
+_LOOKS_EVERY = 0.005
+_MOST_LOOKS = 30
 
 _METHOD_NOT_ALLOWED = method_not_allowed("POST")
 _encode = msgspec.json.Encoder().encode
@@ -55,6 +61,9 @@ class TokenEndpoint:
             return self._issuer.issue(shown)
         except NotHeld:
             pass
+        except KeysNotReadYet:
+            if self._fetch is None:
+                raise
         except AuthenticationFailed:
             # Nobody is refused by what is held. It may have been enabled since; and the time would tell which secrets
             # are held, and so which ones somebody uses.
@@ -67,5 +76,13 @@ class TokenEndpoint:
         for _ in range(_MOST_FETCHES):
             await self._fetch(digest(shown.application_secret))
             with suppress(NotHeld):
-                return self._issuer.issue(shown)
+                return await self._issue_once_keys_are_read(shown)
         raise RegistryUnavailable("the registry answers too slowly, or the application is changed all the time")
+
+    async def _issue_once_keys_are_read(self, shown: ApplicationCredentials) -> IssuedToken:
+        """Issue the token as soon as the signing keys are those of the state that the credential was read in."""
+        for _ in range(_MOST_LOOKS):
+            with suppress(KeysNotReadYet):
+                return self._issuer.issue(shown)
+            await asyncio.sleep(_LOOKS_EVERY)
+        return self._issuer.issue(shown)
