@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import threading
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -319,3 +320,29 @@ def test_z35_nobody_waits_at_a_worker_that_hears_nothing(made: Feed) -> None:
         assert (await feed.poll(0, 0, has_token=False)).version == version
 
     made.run(use, known_version=known_version)
+
+
+def test_z36_nobody_waits_for_a_thread_that_is_stuck(made: Feed) -> None:
+    """The registry fell silent in the middle of an answer: that takes seconds to be noticed there."""
+    is_stuck, released = threading.Event(), threading.Event()
+
+    def open_and_hang() -> Registry:
+        is_stuck.set()
+        released.wait(5)
+        return open_registry(made._url)
+
+    def known_version() -> int:
+        if is_stuck.is_set() and not released.is_set():
+            raise RegistryUnavailable("the registry is out of reach")
+        return 0
+
+    async def use(feed: RevocationFeed) -> None:
+        began = time.monotonic()
+        for wait in (10, 0):
+            with pytest.raises(RegistryUnavailable):
+                await feed.poll(0, wait, has_token=True)
+        assert time.monotonic() - began < 1
+        released.set()
+        assert (await feed.poll(0, 0, has_token=True)).version > 0
+
+    made.run(use, open_and_hang, known_version)

@@ -1,7 +1,7 @@
 """The revocation feed inside a worker: a thread that reads pages, signs them, and wakes who waits for news.
 
-It has a registry connection of its own, so that no request waits for its reading. All of its state belongs to the
-thread; the event loop only hands polls in and awaits their answers.
+It has a registry connection of its own, so that no request waits for its reading. Its state belongs to the thread; the
+event loop only hands polls in and awaits their answers.
 """
 
 import asyncio
@@ -26,6 +26,8 @@ from sensos_auth.server.log_lines import described
 
 # Seconds between two looks at the registry, while anybody waits.
 _LOOKS_EVERY = 0.05
+# Seconds between two looks at whether anything is heard of the registry at all.
+_WATCHES_EVERY = 0.1
 # Polls that may wait at once in one worker: of verifiers that show a token, and of anybody.
 MOST_WAITING_WITH_TOKEN = 1_000
 MOST_WAITING_WITHOUT = 200
@@ -80,6 +82,7 @@ class RevocationFeed:
         self._signer = signer
         self._issuer = issuer
         self._arriving: queue.SimpleQueue[_Poll | None] = queue.SimpleQueue()
+        self._asked: set[asyncio.Future[SignedPage]] = set()  # the event loop's; all else is the thread's
         self._arrived: dict[bool, deque[_Poll]] = {True: deque(), False: deque()}
         self._waiting: list[_Poll] = []
         self._pages: dict[int, SignedPage] = {}
@@ -96,6 +99,8 @@ class RevocationFeed:
         """Begin to answer, in the running event loop."""
         self._loop = asyncio.get_running_loop()
         self._thread.start()
+        if self._known_version is not None:
+            self._watch(self._loop, self._known_version)
 
     def stop_waiting(self) -> None:
         """Answer who waits, and from now on everybody at once: this worker is about to end."""
@@ -117,10 +122,24 @@ class RevocationFeed:
         """
         poll = _Poll(since, time.monotonic() + wait, has_token, asyncio.get_running_loop().create_future())
         self._arriving.put(poll)
+        self._asked.add(poll.answer)
         try:
             return await poll.answer
         finally:
             poll.is_gone = True
+            self._asked.discard(poll.answer)
+
+    def _watch(self, loop: asyncio.AbstractEventLoop, known_version: Callable[[], int]) -> None:
+        """Tell all who wait when nothing is heard, also when the thread is stuck in a question to the registry."""
+        if self._has_ended:
+            return
+        try:
+            known_version()
+        except RegistryUnavailable as error:
+            for answer in self._asked:
+                if not answer.done():
+                    answer.set_exception(error)
+        loop.call_later(_WATCHES_EVERY, self._watch, loop, known_version)
 
     def _run(self) -> None:
         while not self._has_ended:
