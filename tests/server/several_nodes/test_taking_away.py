@@ -87,6 +87,21 @@ def test_z29_shorter_lifetime_and_fewer_scopes_count_at_once(
             assert (answer["expiresIn"], claims["scope"]) == (60, scope)
 
 
+@pytest.mark.parametrize("kind", ["application", "tenant"])
+def test_what_is_given_back_through_one_node_counts_at_once_at_all(
+    nodes: list[RunningService], operator: Asker, kind: str
+) -> None:
+    """Although nobody waits for it: a node that goes by what it holds refuses nobody."""
+    for node in nodes:
+        application = node.new_application()
+        path = f"/v1/{kind}s/{application.application_id if kind == 'application' else application.tenant_id}"
+        assert at(node, operator).ask("POST", f"{path}/disable").status_code == 200
+        assert [issuing(each, application) for each in nodes] == [401] * 3
+        assert at(node, operator).ask("POST", f"{path}/enable").status_code == 200
+        assert [issuing(each, application) for each in nodes] == [200] * 3
+        assert [verifying(each, nodes[0].token(application)) for each in nodes] == [200] * 3
+
+
 def test_j14_caller_that_was_disabled_through_one_node_changes_nothing_through_another(
     nodes: list[RunningService], operator: Asker
 ) -> None:
