@@ -283,7 +283,7 @@ OF_NODES: Sequence[Fault] = (
     Fault("database slow by 500 ms", 1, _slow(0.5), _NODE_WAITS),
     Fault("database slow by 5 s", 1, _slow(5.0), _NODE_WAITS),
     Fault("LISTEN connection killed", 1.5, _follower_terminated, 0.0),
-    Fault("LISTEN connection silenced", 2.5, _follower_silenced, _NODE_WAITS),
+    Fault("LISTEN connection silenced", 2.5, _follower_silenced, _LOUD),
     Fault("verifier cut off", 1, _verifier_cut_off, _LOUD),
     Fault("verifier half-open", 1, _verifier_half_open, _SILENT),
     Fault("administrators cut off", 1.5, _administrators_cut_off, 0.0),
@@ -313,7 +313,8 @@ class Breaking:
         self._chance = chance
         self._longest_pause = pause
         self._is_over = threading.Event()
-        self._turn: list[Fault] = []
+        # Each of them once before any comes again, so that a short run meets many; then by weight.
+        self._turn = chance.sample(list(faults), len(faults))
         self.failure: Exception | None = None
         self._thread = threading.Thread(target=self._run, name="faults", daemon=True)
 
@@ -327,9 +328,6 @@ class Breaking:
         self._thread.join(120)
 
     def _next(self) -> Fault:
-        # Each of them once before any comes again, so that a short run meets many; then by weight.
-        if not self._turn and not self._history.faults:
-            self._turn = self._chance.sample(list(self._faults), len(self._faults))
         if self._turn:
             return self._turn.pop()
         return self._chance.choices(list(self._faults), [fault.weight for fault in self._faults])[0]

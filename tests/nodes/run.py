@@ -25,6 +25,8 @@ from tests.nodes.scene import Scene, scene
 # Seconds after the last fault within which every node issues again.
 _RECOVERS_WITHIN = 15.0
 _TELLS_EVERY = 15.0
+# Of the time, before anything is broken.
+_CALM = 0.03
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +66,7 @@ def _let_happen(the_scene: Scene, plan: Plan) -> list[Violation]:
     the_scene.clients.start()
     for administrator in the_scene.administrators:
         administrator.start()
-    time.sleep(3.0)  # calm, for comparison
+    time.sleep(plan.seconds * _CALM)  # for comparison
     for thread in breaking:
         thread.start()
     _wait(the_scene, plan, breaking)

@@ -114,7 +114,7 @@ def scene(seed: int) -> Iterator[Scene]:
             if asked.kid not in world.kids:
                 world.kids.append(asked.kid)
 
-        clients = TokenClients(stage.nodes, world.asked_for, history, when_issued)
+        clients = TokenClients(stage.nodes, history, when_issued, good=world.good, any_other=world.asked_for)
         administrators = []
         for number, operator in enumerate(operators):
             chance = random.Random(f"administrator {seed} {number}")  # noqa: S311 - a test's choices

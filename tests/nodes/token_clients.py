@@ -23,6 +23,8 @@ _PAUSE = 0.006
 _PATIENCE = 40.0
 # Seconds for which an application is asked for more than others, after the call that changes it has returned.
 _FOCUS = 0.6
+# How often a request is for what is being changed, and how often otherwise for what is thought to be good.
+_FOCUSED, _GOOD = 0.5, 0.9
 _CLIENTS_OF_A_NODE = 2
 _PROBES_AT_ONCE = 24
 
@@ -74,13 +76,23 @@ class Connection:
 
 
 class TokenClients:
-    """The threads of all clients. ``applications`` may grow and shrink meanwhile."""
+    """The threads of all clients. They ask with the secrets that are ``good``, and now and then with ``any_other``.
+
+    Both lists may change meanwhile.
+    """
 
     def __init__(
-        self, nodes: Sequence[Node], applications: list[ExampleApplication], history: History, when_issued: WhenIssued
+        self,
+        nodes: Sequence[Node],
+        history: History,
+        when_issued: WhenIssued,
+        *,
+        good: list[ExampleApplication],
+        any_other: list[ExampleApplication],
     ) -> None:
         self._nodes = nodes
-        self._applications = applications
+        self._good = good
+        self._any_other = any_other
         self._history = history
         self._when_issued = when_issued
         self._focus: deque[tuple[float, ExampleApplication]] = deque()
@@ -144,9 +156,9 @@ class TokenClients:
         try:
             while self._focus and self._focus[0][0] < now():
                 self._focus.popleft()
-            if self._focus and chance.random() < 0.7:
+            if self._focus and chance.random() < _FOCUSED:
                 return chance.choice(self._focus)[1]
-            return chance.choice(self._applications)
+            return chance.choice(self._good if chance.random() < _GOOD else self._any_other)
         except IndexError:  # another thread has just taken the last one
             return None
 
