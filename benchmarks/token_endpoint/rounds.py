@@ -60,7 +60,8 @@ class Benchmark:
         self.servers[name].contestant.bring_database_near()
         pinned = self.cores.pinned(*load_cores)
         measured = run_round(self.servers[name], self.seconds, pinned, self._answer_sizes[name], threads)
-        say(f"  {name}: {measured.rate:,.0f}/s, p99 {measured.p99_ms:.1f} ms, others {measured.others_cpu:.2f} CPU")
+        said = f"  {name}: {measured.rate:,.0f}/s, p99 {measured.p99_ms:.1f} ms, others {measured.others_cpu:.2f} CPU"
+        say(said + (f", {measured.refused} REFUSED" if measured.refused else ""))
         return measured
 
     def interleave(self, rounds: int, *, sign: bool) -> None:

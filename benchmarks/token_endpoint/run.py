@@ -53,7 +53,7 @@ def main() -> int:
         found += _compare_metering(benchmark, options.sizes[1], options.rounds, quick=options.quick)
     loads: dict[str, DatabaseLoad] = {}
     if set(_STORES) & set(options.only):
-        with TemporaryDirectory() as folder:
+        with TemporaryDirectory(dir=BUILD) as folder:
             compared, loads = compare_stores(benchmark, options.only, options.rounds, Path(folder), quick=options.quick)
         found += compared
     _report(benchmark, found, loads)
