@@ -264,16 +264,26 @@ class Node(RuleBasedStateMachine):
 
     @invariant()
     def nobody_gets_by_what_was_before(self) -> None:
-        """Whoever comes now."""
-        for each in self.digests:
-            self.is_found(each, [])
+        """Whoever comes now, or within the next lease and a bit, if until then the node hears nothing more.
 
-    def is_found(self, asked: bytes, plan: list[str]) -> bool:
-        """Find it, and tell whether it was held."""
+        Nor whoever comes now, and is stopped for as long.
+        """
+        now = self.now
+        for each in self.digests:
+            for ticks in range(10):
+                self.now = now + ticks * _TICK
+                self.is_found(each, [])
+                self.now = now
+                self.is_found(each, [], stopped_for=ticks)
+                self.now = now
+
+    def is_found(self, asked: bytes, plan: list[str], *, stopped_for: int = 0) -> bool:
+        """Find it, and tell whether it was held; ``stopped_for`` are the ticks that pass while it is signed."""
         noted = self.followed.lease._confirmed.version  # type: ignore[attr-defined]
         self.plan = plan[::-1]
         try:
             found = self.held.find(asked)
+            self.now += stopped_for * _TICK
             self.held.check_still_good()
         except NotHeld:
             return False
