@@ -1,3 +1,4 @@
+import threading
 import time
 import traceback
 from collections.abc import Iterator
@@ -302,3 +303,39 @@ def _swallow(proxy: TcpProxy) -> None:
 
 def _pass_on(proxy: TcpProxy) -> None:
     proxy.swallows = False
+
+
+def test_z37_threads_of_a_worker_never_wait_for_a_connection(postgresql: Place) -> None:
+    """One is stuck in its change, and four wait behind it: there is a connection left for who reads."""
+    registry = postgresql.open()
+    stuck = threading.Event()
+
+    def write(_: int) -> bool:
+        try:
+            with registry.another().change("me") as change:
+                create_tenant(change, name="a")
+        except RegistryUnavailable:
+            return False
+        return True
+
+    def hang() -> None:
+        with registry.another().change("me") as change:
+            create_tenant(change, name="a")
+            stuck.set()
+            time.sleep(3)
+
+    with ThreadPoolExecutor(5) as pool:
+        hanging = pool.submit(hang)
+        stuck.wait(5)
+        waiting = [pool.submit(write, number) for number in range(MOST_CONNECTIONS - 2)]
+        slowest = 0.0
+        while not all(each.done() for each in waiting):
+            began = time.monotonic()
+            with registry.view() as view:
+                list_tenants(view)
+            slowest = max(slowest, time.monotonic() - began)
+            time.sleep(0.01)
+        hanging.result()
+    assert [each.result() for each in waiting] == [False] * len(waiting)
+    assert slowest < 0.5
+    assert write(0)

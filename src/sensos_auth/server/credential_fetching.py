@@ -55,7 +55,7 @@ class CredentialFetching:
     async def fetch(self, digest: bytes) -> None:
         """Return once the secret with this digest was looked up, and what was found is held.
 
-        Raises RegistryUnavailable when it can't be read within a second, or too many wait already.
+        Raises RegistryUnavailable when it can't be read within half a second, or too many wait already.
         """
         waiting = self._waiting.get(digest)
         if waiting is None:
