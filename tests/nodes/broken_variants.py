@@ -101,7 +101,7 @@ def _is_noticed(name: str, seed: int) -> bool:
         sys.stdout.write(f"{name}: {mismatch}\n")
         return False
     began = time.monotonic()
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory(prefix="sensos-auth-broken-") as folder:
         source = Path(folder) / "src"
         shutil.copytree(SOURCE, source, ignore=shutil.ignore_patterns("__pycache__"))
         defect.plant(source)
