@@ -63,12 +63,15 @@ class _Follower:
         self._registry = registry
         self._clock = clock
         self._point = point
+        self.has_answered = False
 
     def standing(self) -> Standing:
         self._point()
         with self._registry.view() as view:
             ((*row,),) = view.connection.execute(_STANDING).fetchall()
+        self.has_answered = True
         self._point()
+        self.has_answered = False
         return Standing._make((*row, self._clock.seconds()))
 
     @contextmanager
@@ -217,6 +220,16 @@ class Node(RuleBasedStateMachine):
     def follow(self) -> None:
         """Let the follower's thread get through what it is at, and through another look."""
         turns = self.other.turns + 2
+        while self.other.turns < turns:
+            self.other.step()
+
+    @rule(ticks=_TICKS)
+    def change_behind_an_answer(self, ticks: int) -> None:
+        """The registry has answered the follower, and is changed before the answer comes, which takes a while."""
+        while not self.follower.has_answered:
+            self.other.step()
+        self.change("application", ticks)
+        turns = self.other.turns + 1
         while self.other.turns < turns:
             self.other.step()
 
