@@ -37,6 +37,7 @@ class Contestant:
     ready_path: str = ""  # what is answered with 200 once it can do what it is asked, where it listens before
     most_refused: float = 0.0  # share of its answers that may be refusals
     in_turn: bool = False  # whether credentials are sent in the order of the file, in place of at random
+    held_first: bool = False  # whether all of them are sent once before anything is measured
 
     def bring_database_near(self) -> None:
         """Read the database once: a machine that serves from it has it in the memory of its operating system."""
@@ -211,6 +212,11 @@ class Server:
     def nodes(self) -> tuple[Running, ...]:
         """Return all of its nodes."""
         return (self.running, *self.others)
+
+    @property
+    def applications(self) -> int:
+        """Return how many applications' credentials it is sent."""
+        return self.contestant.requests.stat().st_size // self.contestant.request_length
 
     @property
     def url(self) -> str:

@@ -40,10 +40,12 @@ class Round:
         return self.server_cpu / self.rate * 1e6
 
 
-def run_round(server: Server, seconds: int, pinned: list[str], answer_size: int, threads: int = 1) -> Round:
+def run_round(
+    server: Server, seconds: int, pinned: list[str], answer_size: int, threads: int = 1, *, in_turn: bool = False
+) -> Round:
     """Load the server for so many seconds; raises SystemExit when an answer was not a 200 like the proven one.
 
-    A few may be refusals, if the contestant says so.
+    A few may be refusals, if the contestant says so. Credentials are sent in their order ``in_turn``, or if it says so.
     """
     contestant = server.contestant
     for node in server.nodes:
@@ -53,7 +55,7 @@ def run_round(server: Server, seconds: int, pinned: list[str], answer_size: int,
     command += [str(contestant.requests), str(contestant.request_length), contestant.content_type]
     environment = os.environ | {
         "NODES": " ".join(str(node.port) for node in server.nodes),
-        "IN_TURN": str(server.next_record) if contestant.in_turn else "",
+        "IN_TURN": str(server.next_record) if in_turn or contestant.in_turn else "",
     }
     trees = [process_tree(node.process) for node in server.nodes]
     tree = [process for each in trees for process in each]
@@ -77,7 +79,7 @@ def run_round(server: Server, seconds: int, pinned: list[str], answer_size: int,
     if match is None:
         raise SystemExit(f"wrk did not finish:\n{said}")
     result = json.loads(match[1])
-    server.next_record += result["answers"] + CONNECTIONS
+    server.next_record += (result["answers"] + CONNECTIONS) // threads  # each of them sends all
     if result["refused"] > contestant.most_refused * result["answers"] or result["broken"]:
         raise SystemExit(f"{contestant.title}: {result['refused']} refusals, {result['broken']} broken connections")
     if abs(result["bytes"] / result["answers"] / answer_size - 1) > _SIZE_TOLERANCE:

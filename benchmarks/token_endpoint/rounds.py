@@ -51,9 +51,15 @@ class Benchmark:
         return [node.process for name in names for node in self.servers[name].nodes]
 
     def warm_up(self, name: str, seconds: int, load_cores: tuple[int, ...], threads: int = 1) -> None:
-        """Load a server without keeping the figures."""
-        self.servers[name].contestant.bring_database_near()
-        run_round(self.servers[name], seconds, self.cores.pinned(*load_cores), self._answer_sizes[name], threads)
+        """Load a server without keeping the figures; where all has to be held first, until it is."""
+        server, pinned = self.servers[name], self.cores.pinned(*load_cores)
+        server.contestant.bring_database_near()
+        is_all_held = False
+        while not is_all_held:
+            # Of two nodes each is sent all by a thread of its own: twice, because one may be slower.
+            holds_first = server.contestant.held_first and server.next_record < len(server.nodes) * server.applications
+            run_round(server, seconds, pinned, self._answer_sizes[name], threads, in_turn=holds_first)
+            is_all_held = not holds_first
 
     def measure(self, name: str, load_cores: tuple[int, ...], threads: int = 1) -> Round:
         """Load a server for one round."""

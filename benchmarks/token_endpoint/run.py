@@ -20,7 +20,7 @@ from benchmarks.token_endpoint.rounds import Benchmark, say
 from benchmarks.token_endpoint.stores import compare_stores
 
 _GROUPS = ("product", "bare", "signing", "oidc-provider", "authlib", "django", "workers")
-_STORES = ("postgresql", "nodes", "postgresql-usage")
+_STORES = ("postgresql", "postgresql-cold", "postgresql-usage", "nodes")
 _ON_DEMAND = ("metering", *_STORES)
 _QUICK_GROUPS = ("product", "bare", "signing")
 _SIZES = (10, 100_000, 1_000_000)

@@ -42,7 +42,7 @@ class Stores:
         """Compare the stores when everything is held in memory."""
         found = []
         for size in sizes:
-            found += self._compare([self._on_sqlite(size), self._on_postgresql(size)], f"{size:,} held")
+            found += self._compare([self._on_sqlite(size), self._held_on_postgresql(size)], f"{size:,} held")
         return found
 
     def cold(self, size: int) -> list[Ratio]:
@@ -71,7 +71,7 @@ class Stores:
         cores = benchmark.cores
         both = (cores.server, cores.load)
         spare = tuple(core for core in cores.all if core not in both)
-        one = self._on_postgresql(size)
+        one = self._held_on_postgresql(size)
         one = replace(one, name="one_node", title=f"{one.title}, one node")
         two = replace(one, name="two_nodes", title=one.title.replace("one node", "two nodes"))
         threads = 2
@@ -96,7 +96,7 @@ class Stores:
         benchmark.seconds, before = seconds, benchmark.seconds
         pair = [
             replace(self._on_sqlite(size, _ISSUER), name="sqlite_usage"),
-            replace(self._on_postgresql(size, _ISSUER), name="postgresql_usage"),
+            replace(self._held_on_postgresql(size, _ISSUER), name="postgresql_usage"),
         ]
         pair = [replace(each, title=f"{each.title}, usage counted") for each in pair]
         with ExitStack() as stack:
@@ -151,6 +151,9 @@ class Stores:
         contestant = product(f"sqlite_{size}", size, settings=settings)
         return replace(contestant, title=f"Sensos Auth on SQLite, {size:,} applications")
 
+    def _held_on_postgresql(self, size: int, settings: dict[str, str] = _UNCOUNTED) -> Contestant:
+        return replace(self._on_postgresql(size, settings), held_first=True)
+
     def _on_postgresql(self, size: int, settings: dict[str, str] = _UNCOUNTED) -> Contestant:
         name = f"postgresql_{size}"
         folder = self._folder / name
@@ -168,7 +171,9 @@ def compare_stores(
     with postgresql_server() as server:
         stores = Stores(benchmark, server, folder, rounds)
         if "postgresql" in groups:
-            found += stores.warm(warm) + stores.cold(cold)
+            found += stores.warm(warm)
+        if "postgresql-cold" in groups:
+            found += stores.cold(cold)
         if "nodes" in groups:
             found += stores.nodes(warm[1])
         if "postgresql-usage" in groups:
