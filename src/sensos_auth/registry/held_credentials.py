@@ -7,7 +7,7 @@ from sensos_auth.registry.credentials import Credential, NotHeld
 from sensos_auth.registry.lease import LEASE, Lease
 
 # Some 900 bytes each. What is asked for again and again stays; the rest goes when as many others have come.
-MOST_HELD: Final = 40_000
+MOST_HELD: Final = 20_000
 # Digests of no secret: whoever invents them must not push out those of others.
 MOST_UNKNOWN: Final = 4_000
 # What the lease calls the making of secrets, which turns an unknown digest into a known one.
