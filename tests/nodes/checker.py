@@ -19,8 +19,10 @@ from typing import Any, Final
 from tests.nodes.history import Absence, Accepted, Asked, Effect, History, Operation, Outcome
 from tests.nodes.possible_states import PossibleStates, at_the_same_time
 
-# Seconds in which a verifier has to hear of a revocation.
+# Seconds in which a verifier has to hear of a revocation, and how much of the time in which processes waited for a
+# processor is left out of account.
 HEARS_WITHIN: Final = 1.0
+_LEFT_OUT: Final = 0.5
 # Seconds by which a node may be behind with what is given: who gives does not wait for the lease to run out.
 GIVES_WITHIN: Final = 0.25
 # Seconds by which a verifier may look at its clock later than the one who asks it.
@@ -186,7 +188,8 @@ class Checker:
             return f"it had heard all up to {accepted.confirmed_before:.3f}, and the call returned at {voiding.end:.3f}"
         due = voiding.end + HEARS_WITHIN
         excused_until = max((end for begin, end in absences if begin <= due), default=due)
-        if accepted.at > max(due, excused_until):
+        late = accepted.at - max(due, excused_until)
+        if late > 0 and late > _LEFT_OUT * self._history.stalled(voiding.end, accepted.at):
             return f"{accepted.at - voiding.end:.3f} s after the call returned, and nothing was in the way"
         return ""
 

@@ -4,6 +4,7 @@ All times are seconds of one clock of this machine, which goes on while it sleep
 """
 
 import time
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -125,6 +126,13 @@ class Policy(NamedTuple):
     max_staleness: float
 
 
+class Stall(NamedTuple):
+    """By ``at``, somebody had waited for a processor for ``seconds`` altogether, counted from whenever."""
+
+    at: float
+    seconds: float
+
+
 class FaultRecord(NamedTuple):
     """Something was broken from ``begin`` to ``end``."""
 
@@ -144,6 +152,15 @@ class History:
     absences: list[Absence] = field(default_factory=list)
     faults: list[FaultRecord] = field(default_factory=list)
     policies: dict[str, Policy] = field(default_factory=dict)
+    stalls: list[Stall] = field(default_factory=list)
+
+    def stalled(self, begin: float, end: float) -> float:
+        """Return for how many seconds between the two somebody waited for a processor, as far as it is known."""
+        times = [stall.at for stall in self.stalls]
+        first, last = bisect_right(times, begin) - 1, bisect_left(times, end)
+        if first < 0 or last >= len(times):
+            return 0.0
+        return min(end - begin, self.stalls[last].seconds - self.stalls[first].seconds)
 
     def issued(self) -> Iterator[Asked]:
         """Yield the requests that got a token."""

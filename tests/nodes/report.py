@@ -27,11 +27,19 @@ def figures(history: History, verifiers: Iterable[VerifierProcess]) -> Iterator[
     for verifier in verifiers:
         policy = "refuses when stale" if history.policies[verifier.name].refuses else "accepts when stale"
         yield f"verifier {verifier.name} ({policy}): {_counted(Counter(verifier.counts))}"
+    yield from _machine(history)
     yield f"  {len(history.accepted)} times a token was accepted that was being taken away, or had been"
     calm = [call for call in _disabling(history) if not _is_disturbed(call, history.faults)]
     yield from _disable_times("with nothing broken", calm, history)
     yield from _disable_times("all in all", _disabling(history), history)
     yield from _recoveries(history)
+
+
+def _machine(history: History) -> Iterator[str]:
+    if len(history.stalls) > 1:
+        first, last = history.stalls[0], history.stalls[-1]
+        share = (last.seconds - first.seconds) / (last.at - first.at)
+        yield f"processes waited for a processor in {share:.0%} of the time: half of that is left out for verifiers"
 
 
 def violations_in_words(violations: list[Violation], faults: Iterable[FaultRecord]) -> Iterator[str]:

@@ -21,6 +21,7 @@ from sensos_auth.registry.transactions import Change
 from tests.nodes.administrators import Administrator, World
 from tests.nodes.faults import Stage
 from tests.nodes.history import Asked, History, Policy
+from tests.nodes.machine import StallWatch
 from tests.nodes.node import Node, node_environment
 from tests.nodes.postgresql_cluster import PostgresqlCluster, postgresql_cluster
 from tests.nodes.readiness import ReadinessWatch
@@ -129,8 +130,10 @@ def scene(seed: int) -> Iterator[Scene]:
                     chance=chance,
                 )
             )
-        readiness = ReadinessWatch(stage.nodes, around.balanced)
+        readiness, stalls = ReadinessWatch(stage.nodes, around.balanced), StallWatch(history)
         readiness.start()
+        stalls.start()
+        stack.callback(stalls.end)
         yield Scene(
             stage,
             history,

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from tests.nodes.checker import Checker
-from tests.nodes.history import Absence, Accepted, Asked, Effect, History, Operation, Outcome, Policy
+from tests.nodes.history import Absence, Accepted, Asked, Effect, History, Operation, Outcome, Policy, Stall
 
 TENANT, APPLICATION, SECRET, KID, TOKEN = "ten_1", "app_1", "sec_1", "key 1", "token"
 STRICT, LENIENT = Policy(refuses=True, max_staleness=5.0), Policy(refuses=False, max_staleness=60.0)
@@ -119,6 +119,15 @@ def test_verifier_has_a_second() -> None:
     calls = [disabled(1, 2)]
     assert broken(History(calls, [issued(0, 0.5)], [accepted(2.9)])) == []
     assert broken(History(calls, [issued(0, 0.5)], [accepted(3.1)])) == [NOT_ACCEPTED]
+
+
+def test_verifier_has_half_of_the_time_more_in_which_the_machine_had_too_much_to_do() -> None:
+    """Where the machine tells it."""
+    history = History([disabled(1, 2)], [issued(0, 0.5)], [accepted(3.4)])
+    history.stalls = [Stall(1.9, 50.0), Stall(3.5, 51.0)]
+    assert broken(history) == []
+    history.stalls = [Stall(1.9, 50.0), Stall(3.5, 50.5)]
+    assert broken(history) == [NOT_ACCEPTED]
 
 
 def test_verifier_that_has_heard_later_news_has_no_second() -> None:
