@@ -34,8 +34,9 @@ LONGEST_WAIT = 10  # seconds that a poll is held while there is no news
 _ANSWERED_WITHIN = 3.0  # seconds beyond that; then the connection counts as dead
 _PACE = 1.0  # seconds from one poll to the next, where the first was answered early and without news
 _PACE_OF_NEWS = 0.05  # seconds; what is revoked one by one in a row comes together
-# Seconds after a failure, and the next, …; less by chance, down to half. A restart is over before they grow.
-_PAUSES = (0.5, 1.0, 1.0, 1.0, 1.0, 1.0, 2.0, 3.0, 4.0, 5.0)
+# Seconds after a failure, and the next, …; less by chance, down to half. A restart or a failover is over before they
+# grow: what is revoked just after it is heard of within a second.
+_PAUSES = (0.5, *(1.0,) * 90, 2.0)
 _FORGET_EVERY = 600.0  # seconds
 _MOST_KEY_IDS = 20  # that a poll may name
 _OK = 200
