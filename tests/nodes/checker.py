@@ -81,6 +81,10 @@ class Checker:
         ]
         return sorted(found, key=lambda violation: violation.at)
 
+    def void_since(self) -> dict[str, Operation | None]:
+        """Return for each token the call that voided it for certain and returned first, if there is one."""
+        return {asked.token_id: self._void_since(asked) for asked in self._history.issued()}
+
     # 1
 
     def _issued_too_late(self) -> Iterator[Violation]:
@@ -162,7 +166,7 @@ class Checker:
 
     def _accepted_too_late(self) -> Iterator[Violation]:
         tokens = {asked.token_id: asked for asked in self._history.issued()}
-        void_since = {token_id: self._void_since(asked) for token_id, asked in tokens.items()}
+        void_since = self.void_since()
         absences = {name: _united_absences(self._history.absences, name) for name in self._history.policies}
         told: set[tuple[str, str]] = set()
         for accepted in self._history.accepted:
@@ -194,7 +198,6 @@ class Checker:
         return ""
 
     def _void_since(self, asked: Asked) -> Operation | None:
-        """Return the call that voided the token for certain and returned first, if there is one."""
         certain = [
             call
             for subject in (asked.token_id, asked.secret_id, asked.application_id, asked.tenant_id, asked.kid)

@@ -1,14 +1,17 @@
 """The figures of a run, and the pieces of its history that show what went wrong, in words."""
 
+from bisect import bisect_left
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from statistics import quantiles
 
-from tests.nodes.checker import Violation
+from tests.nodes.checker import Checker, Violation
 from tests.nodes.history import Asked, FaultRecord, History, Operation, Outcome
 from tests.nodes.verifiers import VerifierProcess
 
 _SHOWN = 5
+# Seconds for which a fault that is mended may still be felt.
+_LASTS = 2.0
 # Seconds before a violation in which faults ended that are shown with it.
 _FAULTS_BEFORE = 15.0
 
@@ -32,6 +35,7 @@ def figures(history: History, verifiers: Iterable[VerifierProcess]) -> Iterator[
     calm = [call for call in _disabling(history) if not _is_disturbed(call, history.faults)]
     yield from _disable_times("with nothing broken", calm, history)
     yield from _disable_times("all in all", _disabling(history), history)
+    yield from _latest_of_verifiers(history)
     yield from _recoveries(history)
 
 
@@ -75,7 +79,7 @@ def _disabling(history: History) -> list[Operation]:
 
 
 def _is_disturbed(call: Operation, faults: Iterable[FaultRecord]) -> bool:
-    return any(fault.begin <= call.end and call.begin <= fault.end + 2.0 for fault in faults)
+    return any(fault.begin <= call.end and call.begin <= fault.end + _LASTS for fault in faults)
 
 
 def _disable_times(when: str, calls: list[Operation], history: History) -> Iterator[str]:
@@ -106,7 +110,7 @@ def _percentiles(values: list[float]) -> str:
 
 
 def _recoveries(history: History) -> Iterator[str]:
-    """Yield how long after a fault's end each node issued again."""
+    """Yield how long after a fault's end each node that it hit issued again, where nothing else was broken then."""
     issued: dict[str, list[float]] = defaultdict(list)
     for asked in history.issued():
         issued[asked.node].append(asked.end)
@@ -116,9 +120,35 @@ def _recoveries(history: History) -> Iterator[str]:
     for fault in history.faults:
         hit = [fault.target] if fault.target in issued else list(issued) if fault.target == "PostgreSQL" else []
         for node in hit:
-            after = next((at - fault.end for at in issued[node] if at >= fault.end), None)
-            if after is not None:
-                waits[fault.kind].append(after)
+            times = issued[node]
+            position = bisect_left(times, fault.end)
+            if position < len(times) and not _is_felt_by(node, fault, times[position], history.faults):
+                waits[fault.kind].append(times[position] - fault.end)
     for kind, found in sorted(waits.items()):
         middle = sorted(found)[len(found) // 2]
-        yield f"issued again after {kind}: {middle:.2f} s in the median, {max(found):.2f} s at most"
+        yield f"issued again after {kind} was over: {middle:.2f} s p50, {max(found):.2f} s at most ({len(found)} times)"
+
+
+def _is_felt_by(node: str, fault: FaultRecord, until: float, faults: Iterable[FaultRecord]) -> bool:
+    """Tell whether anything but the fault is felt by the node from the fault's begin on."""
+    return any(
+        other is not fault
+        and other.target in {node, "PostgreSQL"}
+        and other.begin <= until
+        and fault.begin <= other.end + _LASTS
+        for other in faults
+    )
+
+
+def _latest_of_verifiers(history: History) -> Iterator[str]:
+    """Yield how long after a call had returned a verifier still accepted what it voided, before anything was broken."""
+    first = min((fault.begin for fault in history.faults), default=float("inf"))
+    voided = Checker(history).void_since()
+    latest: dict[tuple[str, str], float] = {}
+    for accepted in history.accepted:
+        call = voided.get(accepted.token_id)
+        if call is not None and call.end < first - _LASTS:
+            key = accepted.verifier, accepted.token_id
+            latest[key] = max(latest.get(key, 0.0), accepted.at - call.end)
+    if len(latest) > 1:
+        yield f"a verifier last accepted a voided token {_percentiles(list(latest.values()))} after the call returned"
