@@ -69,9 +69,11 @@ def _let_happen(the_scene: Scene, plan: Plan) -> list[Violation]:
     time.sleep(plan.seconds * _CALM)  # for comparison
     for thread in breaking:
         thread.start()
-    _wait(the_scene, plan, breaking)
-    for thread in breaking:
-        thread.end()
+    try:
+        _wait(the_scene, plan, breaking)
+    finally:  # also when it is interrupted: what is broken is mended before all is ended
+        for thread in breaking:
+            thread.end()
     failures = _recovery(the_scene, now())
     for administrator in the_scene.administrators:
         administrator.end()
