@@ -1,11 +1,12 @@
 """Rotation where there are several nodes: every node publishes a key before any of them signs with it."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from sensos_auth.issuing.key_rotation import keep_keys_current, revoke, rotate
-from sensos_auth.model.errors import NotFound
+from sensos_auth.model.errors import Conflict, NotFound
 from sensos_auth.model.signing_key import KeyState, active_key
 from sensos_auth.registry import Registry
 from sensos_auth.registry.audit import AuditEvent, list_events
@@ -60,6 +61,17 @@ def test_z49_revoking_the_key_that_signs_publishes_its_successor_first(nodes: Re
     published, takes_over = _events(nodes, successor.kid)
     assert takes_over.version - published.version >= LEASE * 1000
     assert _states(nodes) == ["revoked", "active"]
+
+
+def test_z47_of_two_immediate_rotations_at_once_one_takes_over(nodes: Registry) -> None:
+    """The other one is told so: its own key would sign before every node has published it."""
+    with ThreadPoolExecutor(2) as pool:
+        rotations = [
+            pool.submit(rotate, nodes.another(), MASTER_KEY, "ES256", actor="me", immediately=True) for _ in range(2)
+        ]
+        outcomes = {type(rotation.exception()) for rotation in rotations}
+    assert outcomes == {type(None), Conflict}
+    assert _states(nodes) == ["retiring", "active"]
 
 
 def test_revoking_another_key_publishes_nothing(nodes: Registry) -> None:

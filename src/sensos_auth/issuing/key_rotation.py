@@ -85,7 +85,8 @@ def rotate(
 
     Immediately means that a verifier that has not yet fetched the new key refuses its tokens until it has. An
     upcoming key, which verifiers know already, is preferred to a fresh one then. Raises Conflict when a rotation is
-    under way already, and whatever ``permit`` raises, which is called first in the change.
+    under way already or another immediate one was faster, and whatever ``permit`` raises, which is called first in the
+    change.
     """
     pair = new_key_pair(algorithm)  # before the change: an RSA key takes a while
     if immediately:
@@ -96,6 +97,9 @@ def rotate(
         active, newest = active_key(keys, change.now), newest_key(keys)
         if active is None or newest is None:
             return _add(change, master_key, pair, change.now)
+        if immediately and newest is active and registry.database.settles_in:
+            # And a further one would sign before every node has published it.
+            raise Conflict(f"another immediate rotation was faster: the key {active.kid} has just taken over")
         if immediately:
             return _replace(change, active, keys, master_key, pair)
         if newest is not active:
