@@ -3,9 +3,7 @@
 It comes from the wheel that the tests use, runs on the cores of the process that starts it, and waits for its disk.
 """
 
-import os
 import shutil
-import signal
 import tempfile
 import warnings
 from collections.abc import Iterator
@@ -15,7 +13,7 @@ from pathlib import Path
 import psycopg
 from psycopg import sql
 
-from benchmarks.token_endpoint.machine import process_tree
+from benchmarks.token_endpoint.machine import standing_still
 from tests.running_service import free_port
 
 with warnings.catch_warnings():
@@ -77,14 +75,8 @@ class PostgresqlServer:
     @contextmanager
     def paused(self) -> Iterator[None]:
         """Let all its processes stand still: connections stay open, and nothing is answered."""
-        processes = process_tree(self.process)
-        for process in processes:
-            os.kill(process, signal.SIGSTOP)
-        try:
+        with standing_still([self.process]):
             yield
-        finally:
-            for process in processes:
-                os.kill(process, signal.SIGCONT)
 
     def _control(self, *arguments: str) -> None:
         pgexec(

@@ -17,31 +17,15 @@ from sensos_auth.registry.credential_questions import CredentialQuestions
 from sensos_auth.registry.credentials import find_credential
 from sensos_auth.registry.secrets import create_secret
 from sensos_auth.registry.tenants import create_tenant
-from tests.postgresql_server import PASSWORD, new_database_url, reached_over_tcp
-from tests.registries import Clock, Place
+from tests.postgresql_server import PASSWORD
+from tests.registries import Place
 from tests.tcp_proxy import TcpProxy
-
-
-@pytest.fixture
-def behind_proxy(clock: Clock) -> Iterator[tuple[Place, TcpProxy]]:
-    """Return where a registry on PostgreSQL is kept, and what all connections to it go through."""
-    with reached_over_tcp(new_database_url()) as (proxy, url):
-        place = Place("postgresql", url, clock)
-        place.open()
-        yield place, proxy
-        place.close()
 
 
 @pytest.fixture
 def postgresql(behind_proxy: tuple[Place, TcpProxy]) -> Registry:
     """Return a registry on PostgreSQL."""
     return behind_proxy[0].open()
-
-
-@pytest.fixture
-def proxy(behind_proxy: tuple[Place, TcpProxy]) -> TcpProxy:
-    """Return what stands before the server."""
-    return behind_proxy[1]
 
 
 @pytest.fixture

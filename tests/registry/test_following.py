@@ -16,25 +16,9 @@ from sensos_auth.registry.following import RegistryFollower
 from sensos_auth.registry.issuing_lock import lock_issuing
 from sensos_auth.registry.revocations import revoke_token
 from sensos_auth.registry.tenants import create_tenant, list_tenants
-from tests.postgresql_server import PASSWORD, new_database_url, reached_over_tcp
-from tests.registries import Clock, Place
+from tests.postgresql_server import PASSWORD
+from tests.registries import Place
 from tests.tcp_proxy import TcpProxy
-
-
-@pytest.fixture
-def behind_proxy(clock: Clock) -> Iterator[tuple[Place, TcpProxy]]:
-    """Return where a registry on PostgreSQL is kept, and what all connections to it go through."""
-    with reached_over_tcp(new_database_url()) as (proxy, url):
-        place = Place("postgresql", url, clock)
-        place.open()
-        yield place, proxy
-        place.close()
-
-
-@pytest.fixture
-def proxy(behind_proxy: tuple[Place, TcpProxy]) -> TcpProxy:
-    """Return what stands before the server."""
-    return behind_proxy[1]
 
 
 @pytest.fixture

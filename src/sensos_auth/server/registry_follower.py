@@ -174,13 +174,14 @@ class FollowedRegistry:
             # From the last event that is known, which must still be there.
             from_version = standing.event_version if last is None else last.event_version
             events = events_page(view, after=(from_version - 1, _END_OF_VERSION), limit=_MOST_EVENTS)
-            if len(events) == _MOST_EVENTS:
+            goes_on = last is None or _continues(events, last)
+            if goes_on and len(events) == _MOST_EVENTS:
                 last = None  # too many to tell them apart
                 events = events_page(view, after=(standing.event_version - 1, _END_OF_VERSION), limit=_MOST_EVENTS)
         if last is None:
             self._seen.clear()
             self.lease.note_changes_everywhere(standing.version)
-        elif not _continues(events, last):
+        elif not goes_on:
             self._recover(standing, last)
             return False
         self._take_in(events)
