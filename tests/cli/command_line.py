@@ -31,6 +31,7 @@ UNSET = (
     "SENSOS_AUTH_ADDRESS_LIMIT",
     "SENSOS_AUTH_TRUSTED_PROXIES",
     "SENSOS_AUTH_LIMITS_URL",
+    "SENSOS_AUTH_LIMITS_URL_FILE",
 )
 
 # A round through the commands; the rest of their tests show nothing that the engine could change.

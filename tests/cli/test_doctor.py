@@ -135,6 +135,7 @@ def test_it_looks_while_another_program_writes(command_line: CommandLine) -> Non
         ("SENSOS_AUTH_ADDRESS_LIMIT", "", "limits"),
         ("SENSOS_AUTH_TRUSTED_PROXIES", "proxy.example.com", "limits"),
         ("SENSOS_AUTH_LIMITS_URL", "http://:confidential@host", "limits"),
+        ("SENSOS_AUTH_LIMITS_URL_FILE", "/nowhere", "limits"),
         ("SENSOS_AUTH_DATABASE_URL", "", "database"),
         ("SENSOS_AUTH_DATABASE_URL", "mysql://localhost/x", "database"),
         ("SENSOS_AUTH_MASTER_KEY", "confidential but wrong", "master key"),

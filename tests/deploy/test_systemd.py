@@ -8,11 +8,14 @@ from pathlib import Path
 
 import pytest
 
+from sensos_auth.server.limits_url import LIMITS_URL_FILE
 from sensos_auth.server.serving import DRAIN_SECONDS
 from tests.deploy.declared import DEPLOY, check_arguments, check_environment
 from tests.running_service import COMMAND
 
 FOLDER = DEPLOY / "systemd"
+DROP_INS = ("postgresql.conf", "limits.conf")
+FILES = ("sensos-auth.service", *DROP_INS)
 PROGRAM = "/opt/sensos-auth/bin/sensos-auth"
 # systemd-analyze's measure, in tenths: 0 is no rights at all, 100 all of them.
 _MOST_EXPOSED = 12
@@ -27,11 +30,12 @@ def _values(key: str, *files: str) -> list[str]:
 
 @pytest.fixture
 def unit(tmp_path: Path) -> Path:
-    """Return the unit with the program of these tests, and with the drop-in for PostgreSQL."""
+    """Return the unit with the program of these tests, and with all drop-ins."""
     unit = tmp_path / "sensos-auth.service"
     unit.write_text((FOLDER / unit.name).read_text("utf-8").replace(PROGRAM, COMMAND))
     (tmp_path / f"{unit.name}.d").mkdir()
-    shutil.copy(FOLDER / "postgresql.conf", tmp_path / f"{unit.name}.d")
+    for name in DROP_INS:
+        shutil.copy(FOLDER / name, tmp_path / f"{unit.name}.d")
     return unit
 
 
@@ -50,7 +54,10 @@ def test_it_has_few_rights(unit: Path) -> None:
 
 
 def test_command_and_settings_are_the_programs() -> None:
-    """The program takes the command, and doctor finds nothing to mend in the settings."""
+    """The program takes the command, and doctor finds nothing to mend in the settings.
+
+    It would read the file that the drop-in for limits names, and ask the server: that variable is only known.
+    """
     (command,) = _values("ExecStart")
     program, *arguments = shlex.split(command)
     assert program == PROGRAM
@@ -58,13 +65,13 @@ def test_command_and_settings_are_the_programs() -> None:
     settings = [*_values("Environment", "sensos-auth.service", "postgresql.conf")]
     settings += re.findall(r"^(SENSOS_\w+=.*)$", (FOLDER / "environment").read_text("utf-8"), re.MULTILINE)
     check_environment(dict(setting.split("=", 1) for setting in settings))
+    assert [each.partition("=")[0] for each in _values("Environment", "limits.conf")] == [LIMITS_URL_FILE]
 
 
 def test_secrets_are_handed_over() -> None:
     """Each file that the service is told of is a credential of systemd's, and none is in the settings."""
-    files = ("sensos-auth.service", "postgresql.conf")
-    credentials = {f"%d/{value.partition(':')[0]}" for value in _values("LoadCredential", *files)}
-    told = {value.split("=", 1)[1] for value in _values("Environment", *files) if "_FILE=" in value}
+    credentials = {f"%d/{value.partition(':')[0]}" for value in _values("LoadCredential", *FILES)}
+    told = {value.split("=", 1)[1] for value in _values("Environment", *FILES) if "_FILE=" in value}
     assert told == credentials
 
 
@@ -82,7 +89,7 @@ def test_other_commands_run_as_it_does() -> None:
         for value in _values(key):
             assert f"--property={key}={value}" in script
     assert PROGRAM in script
-    for setting in _values("Environment", "sensos-auth.service", "postgresql.conf"):
+    for setting in _values("Environment", *FILES):
         assert setting.partition("=")[0] in script
     (user,) = _values("User")
     assert re.search(rf"^u {user} ", (FOLDER / "sensos-auth.sysusers").read_text("utf-8"), re.MULTILINE)

@@ -1,6 +1,8 @@
 import re
 import subprocess
 import sys
+import traceback
+from pathlib import Path
 
 import pytest
 
@@ -60,6 +62,30 @@ def test_z52_other_urls_are_refused_by_the_name_of_the_setting(written: str) -> 
         limits_url({NAME: written})
     assert SECRET not in str(refused.value)
     assert refused.value.__cause__ is None
+
+
+def test_url_in_a_file(tmp_path: Path) -> None:
+    """SENSOS_AUTH_LIMITS_URL_FILE names it, so that the password is in no variable; blanks round the URL go."""
+    file = tmp_path / "limits-url"
+    file.write_text(f" rediss://me:{SECRET}@host\n", encoding="utf-8")
+    meant = LimitsUrl("host", 6379, is_encrypted=True, user="me", password=SECRET)
+    assert limits_url({f"{NAME}_FILE": str(file)}) == meant
+
+
+@pytest.mark.parametrize("content", ["", f"{SECRET}", f"redis://{SECRET}@host", f"redis://host {SECRET}"])
+def test_z52_file_without_such_a_url_is_refused_and_not_shown(tmp_path: Path, content: str) -> None:
+    """By the variable that names it."""
+    file = tmp_path / "limits-url"
+    file.write_text(content, encoding="utf-8")
+    with pytest.raises(ConfigurationError, match=f"{NAME}_FILE") as refused:
+        limits_url({f"{NAME}_FILE": str(file)})
+    assert SECRET not in "".join(traceback.format_exception(refused.value))
+
+
+def test_z52_url_and_file_at_once_are_refused(tmp_path: Path) -> None:
+    """Which of the two is meant, nobody can tell."""
+    with pytest.raises(ConfigurationError, match=f"set either {NAME} or {NAME}_FILE, not both"):
+        limits_url({NAME: "redis://host", f"{NAME}_FILE": str(tmp_path)})
 
 
 def test_password_is_not_shown() -> None:

@@ -1,4 +1,4 @@
-"""Where the registry is, from the environment."""
+"""Where the registry is, from the environment; and how a URL with a password is read from there."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -30,31 +30,36 @@ def database_url(environment: Mapping[str, str]) -> str:
     It is ``SENSOS_AUTH_DATABASE_URL``; or, for a URL with a password, what stands in the file that
     ``SENSOS_AUTH_DATABASE_URL_FILE`` names; or the file in the data folder.
     """
-    chosen, file = environment.get("SENSOS_AUTH_DATABASE_URL"), environment.get("SENSOS_AUTH_DATABASE_URL_FILE")
-    if chosen is not None and file is not None:
-        raise ConfigurationError("set either SENSOS_AUTH_DATABASE_URL or SENSOS_AUTH_DATABASE_URL_FILE, not both")
-    if file is not None:
-        return _url_in(file)
+    chosen = url_or_file(environment, "SENSOS_AUTH_DATABASE_URL", "postgresql://user@host/name")
     if chosen is not None and not chosen.strip():
         raise ConfigurationError("SENSOS_AUTH_DATABASE_URL is empty: unset it, or set it to sqlite:///path")
     return chosen or f"sqlite:///{data_folder(environment).resolve() / FILE_NAME}"
 
 
-def _url_in(name: str) -> str:
+def url_or_file(environment: Mapping[str, str], variable: str, example: str) -> str | None:
+    """Return what the variable holds, or else the one line of the file that the variable with ``_FILE`` names.
+
+    None where neither is set; ``example`` is a URL that an error shows. Raises ConfigurationError.
+    """
+    chosen, file = environment.get(variable), environment.get(f"{variable}_FILE")
+    if chosen is not None and file is not None:
+        raise ConfigurationError(f"set either {variable} or {variable}_FILE, not both")
+    return chosen if file is None else _url_in(file, f"{variable}_FILE", example)
+
+
+def _url_in(name: str, variable: str, example: str) -> str:
     if not name.strip():
-        raise ConfigurationError("SENSOS_AUTH_DATABASE_URL_FILE is empty: unset it, or set it to the path of the file")
-    path = home_expanded(name, "SENSOS_AUTH_DATABASE_URL_FILE")
+        raise ConfigurationError(f"{variable} is empty: unset it, or set it to the path of the file")
+    path = home_expanded(name, variable)
     try:
         with path.open(encoding="utf-8-sig") as file:  # some editors begin a file with a byte order mark
             text = file.read(_LARGEST_FILE + 1)
     except (OSError, ValueError) as error:
-        raise ConfigurationError(f"SENSOS_AUTH_DATABASE_URL_FILE cannot be read: {type(error).__name__}") from None
+        raise ConfigurationError(f"{variable} cannot be read: {type(error).__name__}") from None
     if len(text.split()) == 1 and len(text) <= _LARGEST_FILE:
         return text.strip()
     del text  # a traceback may show local variables, and there is a password in it
-    raise ConfigurationError(
-        "SENSOS_AUTH_DATABASE_URL_FILE must hold one line: the URL, as postgresql://user@host/name"
-    )
+    raise ConfigurationError(f"{variable} must hold one line: the URL, as {example}")
 
 
 def home_expanded(path: str, variable: str) -> Path:

@@ -35,7 +35,7 @@ class LimitSettings:
 def limit_settings(environment: Mapping[str, str]) -> LimitSettings:
     """Return ``SENSOS_AUTH_APPLICATION_LIMIT``, ``…_ADDRESS_LIMIT``, ``…_TRUSTED_PROXIES`` and ``…_LIMITS_URL``.
 
-    Raises ConfigurationError.
+    The last may be in a file (``…_LIMITS_URL_FILE``). Raises ConfigurationError.
     """
     return LimitSettings(
         limit_of(APPLICATION_LIMIT, environment.get(APPLICATION_LIMIT, "off")),

@@ -7,15 +7,17 @@ from dataclasses import dataclass, field
 from urllib.parse import unquote, urlsplit
 
 from sensos_auth.model.errors import ConfigurationError
+from sensos_auth.registry.location import url_or_file
 
 LIMITS_URL = "SENSOS_AUTH_LIMITS_URL"
+LIMITS_URL_FILE = "SENSOS_AUTH_LIMITS_URL_FILE"
 _DEFAULT_PORT = 6379
 # Whether the connection is encrypted (TLS), by the URL's scheme.
 _SCHEMES = {"redis": False, "valkey": False, "rediss": True, "valkeys": True}
 _PATH = re.compile(r"/?|/([0-9]{1,5})")
 _EXPECTED = (
-    f"{LIMITS_URL} must look like redis://host:6379, valkey://host:6379/0 or, encrypted, "
-    "rediss://user:password@host:6379, with special characters of user and password written as %40 and the like"
+    "must look like redis://host:6379, valkey://host:6379/0 or, encrypted, rediss://user:password@host:6379, "
+    "with special characters of user and password written as %40 and the like"
 )
 
 
@@ -37,13 +39,17 @@ class LimitsUrl:
 
 
 def limits_url(environment: Mapping[str, str]) -> LimitsUrl | None:
-    """Return ``SENSOS_AUTH_LIMITS_URL``, or None where it is not set; raises ConfigurationError, without the URL."""
-    written = environment.get(LIMITS_URL)
+    """Return ``SENSOS_AUTH_LIMITS_URL``, or what stands in the file that ``SENSOS_AUTH_LIMITS_URL_FILE`` names.
+
+    None where neither is set. Raises ConfigurationError, without the URL.
+    """
+    written = url_or_file(environment, LIMITS_URL, "rediss://user:password@host:6379")
     if written is None:
         return None
+    name = LIMITS_URL if LIMITS_URL in environment else f"what stands in the file that {LIMITS_URL_FILE} names"
     parsed = _parsed(written)
     if parsed is None:
-        raise ConfigurationError(_EXPECTED)
+        raise ConfigurationError(f"{name} {_EXPECTED}")
     if importlib.util.find_spec("redis") is None:
         raise ConfigurationError(f"{LIMITS_URL} needs a package more: run pip install 'sensos-auth[server,limits]'")
     return parsed

@@ -6,17 +6,18 @@ from sensos_auth.cli.checks.finding import Finding, ok, warning, wrong
 from sensos_auth.model.errors import ConfigurationError, SensosAuthError
 from sensos_auth.server.client_address import TRUSTED_PROXIES
 from sensos_auth.server.limits import ADDRESS_LIMIT, APPLICATION_LIMIT, limit_settings
-from sensos_auth.server.limits_url import LIMITS_URL, LimitsUrl
+from sensos_auth.server.limits_url import LIMITS_URL, LIMITS_URL_FILE, LimitsUrl
 
-VARIABLES = (APPLICATION_LIMIT, ADDRESS_LIMIT, TRUSTED_PROXIES, LIMITS_URL)
+_SETTINGS = ((APPLICATION_LIMIT,), (ADDRESS_LIMIT,), (TRUSTED_PROXIES,), (LIMITS_URL, LIMITS_URL_FILE))
+VARIABLES = tuple(name for names in _SETTINGS for name in names)
 
 
 def check_limits(environment: Mapping[str, str]) -> Iterator[Finding]:
     """Look at the settings, and whether the server can be used: a full bucket is written there, for a second."""
     mistakes = []
-    for name in VARIABLES:  # alone, so that each mistake is found and not only the first
+    for names in _SETTINGS:  # alone, so that each mistake is found and not only the first
         try:
-            limit_settings({name: environment[name]} if name in environment else {})
+            limit_settings({name: environment[name] for name in names if name in environment})
         except ConfigurationError as error:
             mistakes.append(wrong("limits", error))
     if mistakes:
@@ -34,7 +35,7 @@ def check_limits(environment: Mapping[str, str]) -> Iterator[Finding]:
         yield warning(
             "limits",
             f"each worker counts by itself, because the server at {limits.server.place} is of no use: {reason}; "
-            f"mend it, or unset {LIMITS_URL}",
+            f"mend it, or unset {LIMITS_URL if LIMITS_URL in environment else LIMITS_URL_FILE}",
         )
 
 
