@@ -4,6 +4,7 @@ import io
 import json
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -50,16 +51,27 @@ class Deployment:
         registry.close()
         return keys
 
-    def run_upkeep(self, until_events: int, seconds: float = 10.0, event: str = '"event":') -> list[dict[str, Any]]:
-        """Run it until so many lines (of the event) are logged, or the time is over; return all that ever were."""
+    @contextmanager
+    def upkeep(self) -> Iterator[None]:
+        """Run it as long as the block lasts."""
         running = upkeep.Upkeep(self.environment, lambda: open_registry(database_url(self.environment)))
         running.start()
-        give_up_at = time.monotonic() + seconds
-        while self._stream.getvalue().count(event.encode()) < until_events and time.monotonic() < give_up_at:
-            time.sleep(0.02)
+        yield
         running.close()
         assert not running._thread.is_alive()
+
+    def lines(self, until_events: int = 0, seconds: float = 10.0) -> list[dict[str, Any]]:
+        """Return what was logged, once it is so many lines, or the time is over."""
+        give_up_at = time.monotonic() + seconds
+        while self._stream.getvalue().count(b"\n") < until_events and time.monotonic() < give_up_at:
+            time.sleep(0.02)
         return [json.loads(line) for line in self._stream.getvalue().splitlines()]
+
+    def run_upkeep(self, until_events: int, seconds: float = 10.0) -> list[dict[str, Any]]:
+        """Run it until so many lines are logged, or the time is over; return all that ever were."""
+        with self.upkeep():
+            self.lines(until_events, seconds)
+        return self.lines()
 
     def close(self) -> None:
         """End the log."""
@@ -133,24 +145,29 @@ def test_n12_what_has_ended_is_cleaned_up(deployment: Deployment) -> None:
 
 
 def test_i13_failure_is_logged_and_tried_again(deployment: Deployment) -> None:
-    """The master key is gone: a warning each time, and the next key once it is back."""
+    """The master key is gone: a warning, one, and once it is back the next key, and a line that all is well."""
     deployment.begin(SIGNS_FOR - PUBLISHED_BEFORE_SIGNING + 60)
     master_key = Path(deployment.environment["SENSOS_AUTH_DATA_DIR"]) / "master.key"
     master_key.rename(master_key.with_suffix(".away"))
-    lines = deployment.run_upkeep(until_events=2)
-    assert {line["event"] for line in lines} == {"signing keys could not be kept current"}
-    assert {line["level"] for line in lines} == {"warning"}
-    assert "is missing" in lines[0]["reason"]
-    master_key.with_suffix(".away").rename(master_key)
-    assert deployment.run_upkeep(1, event="signing key published")[-1]["event"] == "signing key published"
+    with deployment.upkeep():
+        (line,) = deployment.lines(until_events=2, seconds=0.3)
+        assert (line["event"], line["level"]) == ("signing keys could not be kept current", "warning")
+        assert "is missing" in line["reason"]
+        master_key.with_suffix(".away").rename(master_key)
+        lines = deployment.lines(until_events=3)
+    assert [line["event"] for line in lines[1:]] == ["signing key published", "signing keys kept current again"]
 
 
 def test_unexpected_failure_does_not_end_it(deployment: Deployment) -> None:
-    """Not even one that nobody thought of: logged by type and places, and tried again."""
+    """Not even one that nobody thought of: logged by type and places, once, and tried again."""
     deployment.begin(0)
     registry = open_registry(deployment._url)
-    registry.database.run_script(registry.database.connection, "ALTER TABLE signing_keys RENAME TO away")  # type: ignore[attr-defined]
+    connection = registry.database.connection  # type: ignore[attr-defined]
+    registry.database.run_script(connection, "ALTER TABLE signing_keys RENAME TO away")
+    with deployment.upkeep():
+        (line,) = deployment.lines(until_events=2, seconds=0.3)
+        assert (line["level"], line["exception"]) == ("error", "SQLError")
+        registry.database.run_script(connection, "ALTER TABLE away RENAME TO signing_keys")
+        lines = deployment.lines(until_events=2)
     registry.close()
-    lines = deployment.run_upkeep(until_events=2)
-    assert len(lines) >= 2
-    assert {(line["level"], line["exception"]) for line in lines} == {("error", "SQLError")}
+    assert lines[1]["event"] == "signing keys kept current again"

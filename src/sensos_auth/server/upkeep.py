@@ -13,7 +13,6 @@ import structlog
 from sensos_auth.issuing.configuration import obtain_master_key, signing_algorithm
 from sensos_auth.issuing.key_rotation import keep_keys_current
 from sensos_auth.issuing.takeover import put_takeover_off
-from sensos_auth.model.errors import SensosAuthError
 from sensos_auth.registry import Registry
 from sensos_auth.registry.automatic_retirement import retire_unused_secrets
 from sensos_auth.registry.idempotency import purge_ended_answers
@@ -21,7 +20,7 @@ from sensos_auth.registry.revocations import purge_ended_revocations
 from sensos_auth.registry.secret_warnings import warn_of_ending_secrets
 from sensos_auth.registry.usage import note_that_uses_are_recorded, purge_usage
 from sensos_auth.registry.verifiers import purge_verifiers
-from sensos_auth.server.log_lines import described
+from sensos_auth.server.outage import Outage
 from sensos_auth.server.usage_writer import usage_is_counted
 from sensos_auth.server.webhook import Webhook, webhook_settings
 
@@ -31,9 +30,10 @@ _PARENT_SECONDS = 1.0
 
 
 class _Duty(NamedTuple):
-    """Something to do, what is logged when it fails, and for how many seconds after the start it is put off."""
+    """Something to do, what is logged when it fails and when it works again, and how many seconds it is put off."""
 
     failure: str
+    recovery: str
     do: Callable[[Registry, Mapping[str, str]], None]
     begins_after: float = 0.0
 
@@ -47,6 +47,7 @@ class Upkeep:
         parent = multiprocessing.parent_process()
         # Not os.getppid(): the parent may have ended before this worker was ready to look.
         self._parent = os.getppid() if parent is None else parent.pid
+        self._duties = [(duty, Outage(duty.failure, duty.recovery)) for duty in _DUTIES]
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run, name="upkeep", daemon=True)
         settings = webhook_settings(environment)
@@ -74,18 +75,18 @@ class Upkeep:
                 return
             ticks += 1
             if ticks % ROTATION_SECONDS == 0:
-                for duty in _DUTIES:
+                for duty, outage in self._duties:
                     if ticks * _PARENT_SECONDS >= duty.begins_after:
-                        self._do(duty)
+                        self._do(duty, outage)
 
-    def _do(self, duty: _Duty) -> None:
+    def _do(self, duty: _Duty, outage: Outage) -> None:
         try:
             with closing(self._open_registry()) as registry:
                 duty.do(registry, self._environment)
-        except SensosAuthError as error:
-            structlog.get_logger().warning(duty.failure, reason=str(error))
         except Exception as error:  # noqa: BLE001 - the thread must live on; the next minute tries again
-            structlog.get_logger().error(duty.failure, **described(error))
+            outage.tell(error)
+        else:
+            outage.is_over()
 
 
 def _keep_keys_current(registry: Registry, environment: Mapping[str, str]) -> None:
@@ -139,8 +140,17 @@ def _warn_of_ending_secrets(registry: Registry, _: Mapping[str, str]) -> None:
 # What is done once a minute, one after the other. After a time in which the service did not run, applications get some
 # minutes to use the secrets that they could not use meanwhile.
 _DUTIES = (
-    _Duty("signing keys could not be kept current", _keep_keys_current),
-    _Duty("unused secrets could not be retired", _retire_unused_secrets, begins_after=900.0),
-    _Duty("warnings of ending secrets could not be given", _warn_of_ending_secrets),
-    _Duty("what has ended could not be cleaned up", _clean_up),
+    _Duty("signing keys could not be kept current", "signing keys kept current again", _keep_keys_current),
+    _Duty(
+        "unused secrets could not be retired",
+        "unused secrets retired again",
+        _retire_unused_secrets,
+        begins_after=900.0,
+    ),
+    _Duty(
+        "warnings of ending secrets could not be given",
+        "warnings of ending secrets given again",
+        _warn_of_ending_secrets,
+    ),
+    _Duty("what has ended could not be cleaned up", "what has ended cleaned up again", _clean_up),
 )

@@ -11,14 +11,12 @@ from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import chain, islice
 
-import structlog
-
-from sensos_auth.model.errors import ConfigurationError, SensosAuthError
+from sensos_auth.model.errors import ConfigurationError
 from sensos_auth.registry import Registry
 from sensos_auth.registry.refusal_samples import sample_refusals
 from sensos_auth.registry.sqlite import SqliteDatabase
 from sensos_auth.registry.usage import MinuteCount, record_counts, record_uses
-from sensos_auth.server.log_lines import described
+from sensos_auth.server.outage import Outage
 from sensos_auth.server.usage_counter import MOST_SECRETS, Count, UsageCounter
 
 # Rows in one transaction, which takes some milliseconds, and the pause after it in seconds.
@@ -57,6 +55,7 @@ class UsageWriter:
         self._clock = clock
         self._second = random.uniform(_EARLIEST, _LATEST)  # noqa: S311 - no secret
         self._waiting: deque[Count] = deque()
+        self._outage = Outage("usage could not be written down", "usage written down again")
         self._is_early = threading.Event()
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run, name="usage", daemon=True)
@@ -96,10 +95,10 @@ class UsageWriter:
     def _write_or_tell(self, now: int | None) -> None:
         try:
             self.write(now)
-        except SensosAuthError as error:
-            structlog.get_logger().warning("usage could not be written down", reason=str(error))
         except Exception as error:  # noqa: BLE001 - the thread must live on; the next minute tries again
-            structlog.get_logger().error("usage could not be written down", **described(error))
+            self._outage.tell(error)
+        else:
+            self._outage.is_over()
 
     def _write_count(self, registry: Registry, count: Count) -> None:
         # In order, because neighbours share pages of the file. Uses can be written twice, when the rest fails; what is

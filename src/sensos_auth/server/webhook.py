@@ -21,13 +21,13 @@ import msgspec
 import structlog
 
 from sensos_auth import __version__
-from sensos_auth.model.errors import ConfigurationError, SensosAuthError
+from sensos_auth.model.errors import ConfigurationError
 from sensos_auth.model.iso_time import iso_time
 from sensos_auth.model.loopback import is_loopback, may_use_proxy
 from sensos_auth.registry import Registry
 from sensos_auth.registry.audit_chain import StoredEvent
 from sensos_auth.registry.webhook_turns import begin_webhook, note_failure, note_told, take_turn
-from sensos_auth.server.log_lines import described
+from sensos_auth.server.outage import Outage
 
 _URL, _SECRET = "SENSOS_AUTH_WEBHOOK_URL", "SENSOS_AUTH_WEBHOOK_SECRET"
 _SECRET_PREFIX = "whsec_"  # noqa: S105 - how the specification has a secret begin
@@ -96,6 +96,7 @@ class Webhook:
         self._open_registry = open_registry
         self._settings = settings
         self._looks_every = looks_every
+        self._outage = Outage("webhook could not be looked after", "webhook looked after again")
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run, name="webhook", daemon=True)
 
@@ -109,18 +110,17 @@ class Webhook:
         self._thread.join(timeout)
 
     def _run(self) -> None:
-        self._try(begin_webhook)
-        while not self._ended.wait(self._looks_every):
-            self._try(self._tell)
-
-    def _try(self, act: Callable[[Registry], None]) -> None:
-        try:
-            with closing(self._open_registry()) as registry:
-                act(registry)
-        except SensosAuthError as error:
-            structlog.get_logger().warning("webhook could not be told", reason=str(error))
-        except Exception as error:  # noqa: BLE001 - the thread must live on; the next look tries again
-            structlog.get_logger().error("webhook could not be told", **described(error))
+        act: Callable[[Registry], None] = begin_webhook
+        while not self._ended.is_set():
+            try:
+                with closing(self._open_registry()) as registry:
+                    act(registry)
+            except Exception as error:  # noqa: BLE001 - the thread must live on; the next look tries again
+                self._outage.tell(error)
+            else:
+                self._outage.is_over()
+                act = self._tell
+            self._ended.wait(self._looks_every)
 
     def _tell(self, registry: Registry) -> None:
         turn = take_turn(registry, _TURN)
