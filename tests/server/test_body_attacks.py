@@ -7,8 +7,8 @@ import zlib
 
 import pytest
 
+from sensos_auth.issuing.issuer import LARGEST_FIELD
 from sensos_auth.model.application_secret import digest
-from sensos_auth.server.token_request import LARGEST_FIELD
 from tests.running_service import ExampleApplication, RunningService
 from tests.server.contract import (
     INVALID_CREDENTIALS,

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from sensos_auth.server.answers import Refusal
 from sensos_auth.server.asgi import Message, Receive, Scope, Send
+from sensos_auth.server.deadline import Deadline
 from sensos_auth.server.request_body import read_json_body
 from tests.server.asgi_calls import body_messages, call, http_scope
 
@@ -96,7 +97,7 @@ def test_headers(headers: tuple[tuple[bytes, bytes], ...], expected: bytes | int
 
 def test_b10_deadline_is_for_the_whole_body(monkeypatch: pytest.MonkeyPatch) -> None:
     """Bytes that drip in don't prolong it. The ten seconds of the running service are in test_slow_clients."""
-    monkeypatch.setattr("sensos_auth.server.request_body.DEADLINE_SECONDS", 0.2)
+    monkeypatch.setattr("sensos_auth.server.request_body._DEADLINE", Deadline(0.2))
     found = []
 
     async def drip() -> Message:

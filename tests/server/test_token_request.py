@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sensos_auth.issuing.issuer import LARGEST_FIELD
 from sensos_auth.model.errors import InvalidInput
-from sensos_auth.server.token_request import LARGEST_FIELD, parse_token_request
+from sensos_auth.server.token_request import parse_token_request
 
 FIELDS = ("tenantId", "applicationId", "applicationSecret")
 TEXT = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=LARGEST_FIELD)

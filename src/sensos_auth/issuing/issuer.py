@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from hmac import compare_digest
+from typing import Annotated
 
 import msgspec
 
@@ -26,12 +27,17 @@ def unmetered(_credential: Credential, _now: int, _lifetime: int) -> None:
     """Let each token pass, and count none."""
 
 
+# Characters of each credential: none is as long.
+LARGEST_FIELD = 256
+_Field = Annotated[str, msgspec.Meta(min_length=1, max_length=LARGEST_FIELD)]
+
+
 class ApplicationCredentials(msgspec.Struct, frozen=True, rename="camel"):
     """What an application shows. Its representation hides the secret."""
 
-    tenant_id: str
-    application_id: str
-    application_secret: str
+    tenant_id: _Field
+    application_id: _Field
+    application_secret: _Field
 
     def __repr__(self) -> str:
         return "ApplicationCredentials(…)"

@@ -51,25 +51,22 @@ class TokenEndpoint:
         body = await read_json_body(scope, receive, LARGEST_BODY)
         shown = parse_token_request(body)
         try:
-            issued = await self._issue(shown)
-        except AuthenticationFailed:
-            raise self._refuse(scope, shown.application_id) from None
+            issued = self._issuer.issue(shown)
+        except (AuthenticationFailed, NotHeld, KeysNotReadYet) as error:
+            issued = await self._issue_at_second_look(scope, shown, error)
         return json_answer(_encode(issued), NO_STORE)
 
-    async def _issue(self, shown: ApplicationCredentials) -> IssuedToken:
-        try:
-            return self._issuer.issue(shown)
-        except NotHeld:
-            pass
-        except KeysNotReadYet:
-            if self._fetch is None:
-                raise
-        except AuthenticationFailed:
-            # Nobody is refused by what is held. It may have been enabled since; and the time would tell which secrets
-            # are held, and so which ones somebody uses.
-            if self._fetch is None or not has_valid_checksum(shown.application_secret):
-                raise
-        return await self._issue_what_is_fetched(shown)
+    async def _issue_at_second_look(self, scope: Scope, shown: ApplicationCredentials, error: Exception) -> IssuedToken:
+        # Nobody is refused by what is held. It may have been enabled since; and the time would tell which secrets are
+        # held, and so which ones somebody uses.
+        if self._fetch is not None and has_valid_checksum(shown.application_secret):
+            try:
+                return await self._issue_what_is_fetched(shown)
+            except AuthenticationFailed:
+                pass
+        elif not isinstance(error, AuthenticationFailed):
+            raise error
+        raise self._refuse(scope, shown.application_id) from None
 
     async def _issue_what_is_fetched(self, shown: ApplicationCredentials) -> IssuedToken:
         assert self._fetch is not None

@@ -4,8 +4,10 @@ import asyncio
 import gc
 import multiprocessing
 import os
+import sys
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
 import structlog
@@ -150,6 +152,7 @@ class Worker:
 
 def worker() -> Worker:
     """Return the application of this process, configured by its environment."""
+    _be_scheduled_in_batches()
     application = _as_soon_as_it_can(os.environ)
     # What is here now stays for the life of the process, and requests leave no cycles: looking for them as often as
     # Python does by itself took 7 % of the token rate.
@@ -157,6 +160,18 @@ def worker() -> Worker:
     gc.freeze()
     gc.set_threshold(20_000, 20, 100)
     return application
+
+
+def _be_scheduled_in_batches() -> None:
+    """Have the threads that this one starts take turns with it as the kernel does with batch jobs (sched(7)).
+
+    The thread that reads from the sockets then takes what has arrived when Python has nothing left to do. Otherwise it
+    interrupts Python for each request, at once, and waits for its lock: where a worker has one core, that took a fifth
+    of the token rate.
+    """
+    if sys.platform == "linux":
+        with suppress(OSError):  # forbidden in some sandboxes
+            os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
 
 
 def _as_soon_as_it_can(environment: Mapping[str, str]) -> Worker:
