@@ -19,8 +19,9 @@ from sensos_auth.verifying.refusals import REASONS, refusal_for
 from sensos_auth.verifying.verifier import Verifier
 
 try:
-    from fastapi import FastAPI, Request, Response, Security, WebSocketException, status
+    from fastapi import FastAPI, Request, Response, WebSocketException, status
     from fastapi.openapi.models import HTTPBearer
+    from fastapi.params import Security
     from fastapi.requests import HTTPConnection
     from fastapi.security import SecurityScopes
     from fastapi.security.base import SecurityBase
@@ -69,7 +70,8 @@ class Authentication:
 
         For routers and applications: ``dependencies=[authentication.require("devices:read")]``.
         """
-        return Security(self.caller, scopes=normalize_scope(scope).split())
+        # Where no scope is set, FastAPI works out at each request that nothing is to be closed after it.
+        return Security(self.caller, scopes=normalize_scope(scope).split(), scope="request")
 
 
 async def _refuse(request: Request, error: Exception) -> Response:  # noqa: ARG001 - FastAPI's signature
