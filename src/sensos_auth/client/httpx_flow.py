@@ -43,8 +43,10 @@ class TokenFlow:
             held = self._shared.get()
         request.headers["Authorization"] = held.authorization
         response = yield request
+        if response.status_code != _UNAUTHORIZED:
+            return
         refused = response.request
-        if response.status_code == _UNAUTHORIZED and self._is_ours(refused, held):
+        if self._is_ours(refused, held):
             replacement = self._shared.replace(held)
             if replacement is not None and _can_be_repeated(request):
                 refused.headers["Authorization"] = replacement.authorization
@@ -61,8 +63,10 @@ class TokenFlow:
             held = await self._shared.get_async()
         request.headers["Authorization"] = held.authorization
         response = yield request
+        if response.status_code != _UNAUTHORIZED:
+            return
         refused = response.request
-        if response.status_code == _UNAUTHORIZED and self._is_ours(refused, held):
+        if self._is_ours(refused, held):
             replacement = await self._shared.replace_async(held)
             if replacement is not None and _can_be_repeated(request):
                 refused.headers["Authorization"] = replacement.authorization

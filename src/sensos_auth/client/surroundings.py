@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from random import SystemRandom
 from threading import Thread
 
@@ -12,15 +13,10 @@ from sensos_auth.client.token_answer import Answer
 
 # On macOS CLOCK_MONOTONIC counts sleep; on Linux only CLOCK_BOOTTIME does.
 _CLOCK = getattr(time, "CLOCK_BOOTTIME", getattr(time, "CLOCK_MONOTONIC", 0))
-
-
-def seconds_since_boot() -> float:
-    """Return the time of a clock that nobody sets and that goes on while the machine sleeps."""
-    return time.clock_gettime(_CLOCK)
-
-
-if not hasattr(time, "clock_gettime"):  # Windows
-    seconds_since_boot = time.monotonic
+# Nobody sets it, and it goes on while the machine sleeps. No function of ours: it is called for every request.
+seconds_since_boot: Callable[[], float] = (
+    partial(time.clock_gettime, _CLOCK) if hasattr(time, "clock_gettime") else time.monotonic  # the latter on Windows
+)
 
 
 def _wall_now() -> datetime:
