@@ -56,10 +56,10 @@ BROKEN_VARIANTS: dict[str, BrokenVariant] = {
             "a version can be seen before its change, and before the change of the version that precedes it",
             "        with self.database.write() as connection:\n"
             "            now = self._clock()\n"
-            "            version, audit_hash = self._statements.advance_clock(connection, now_ms=now)\n",
+            "            version, audit_hash, oldest = self._statements.advance_clock(connection, now_ms=now)\n",
             "        now = self._clock()\n"
             "        with self.database.write() as connection:\n"
-            "            version, _ = self._statements.advance_clock(connection, now_ms=now)\n"
+            "            version, _, oldest = self._statements.advance_clock(connection, now_ms=now)\n"
             "        time.sleep(0.05)\n"
             "        with self.database.write() as connection:\n"
             "            audit_hash = self._statements.audit_hash(connection)\n",

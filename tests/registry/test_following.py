@@ -12,12 +12,17 @@ import pytest
 from sensos_auth.model.errors import ConfigurationError, RegistryUnavailable
 from sensos_auth.registry import Registry
 from sensos_auth.registry.audit import audit_head, list_events
+from sensos_auth.registry.credentials import find_credentials
 from sensos_auth.registry.following import RegistryFollower
 from sensos_auth.registry.issuing_lock import lock_issuing
+from sensos_auth.registry.migrating import migrate
+from sensos_auth.registry.postgresql import PostgresqlDatabase
+from sensos_auth.registry.program_age import ProgramTooOld
 from sensos_auth.registry.revocations import revoke_token
 from sensos_auth.registry.tenants import create_tenant, list_tenants
 from tests.postgresql_server import PASSWORD
 from tests.registries import Place
+from tests.registry.test_program_age import CONTRACTED
 from tests.tcp_proxy import TcpProxy
 
 
@@ -43,7 +48,7 @@ def follower(url: str, postgresql: Registry) -> Iterator[RegistryFollower]:  # n
 def test_standing_tells_each_kind_of_change(postgresql: Registry, follower: RegistryFollower) -> None:
     """Of nothing, of an event, of a revocation, of the signing keys or the lock; and what time it is at the server."""
     first = follower.standing()
-    assert first[:-1] == (0, 0, 0, 0, None)
+    assert first[:-1] == (0, 0, 0, 0, None, 4)
     assert abs(first.now - time.time()) < 2
     with postgresql.change("me") as change:
         create_tenant(change, name="a")
@@ -192,3 +197,18 @@ def test_closing_leaves_no_connection(url: str) -> None:
         while other.execute(query).fetchone() != (0,):
             assert time.monotonic() < give_up_at
             time.sleep(0.01)
+
+
+def test_z50_program_that_has_become_too_old_is_refused(
+    url: str, postgresql: Registry, follower: RegistryFollower
+) -> None:
+    """In the same snapshot as what it would have read, also where it reads secrets."""
+    follower.standing()
+    with closing(PostgresqlDatabase(url)) as database:
+        migrate(database, 0, CONTRACTED)
+    with pytest.raises(ProgramTooOld):
+        follower.standing()
+    with pytest.raises(ProgramTooOld), follower.view(0) as view:
+        raise AssertionError(view)
+    with postgresql.view() as view, pytest.raises(ProgramTooOld):
+        find_credentials(view, [b"digest"])

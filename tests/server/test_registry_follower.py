@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from typing import Any
 
 import psycopg
@@ -14,6 +15,8 @@ from sensos_auth.model.revocation import Provenance
 from sensos_auth.registry.applications import create_application, disable_application
 from sensos_auth.registry.held_credentials import NEW_SECRETS
 from sensos_auth.registry.lease import LEASE
+from sensos_auth.registry.migrating import migrate
+from sensos_auth.registry.postgresql import PostgresqlDatabase
 from sensos_auth.registry.revocations import revocation_page, revoke_token
 from sensos_auth.registry.secrets import create_secret
 from sensos_auth.registry.signing_keys import signing_keys_version
@@ -25,6 +28,7 @@ from sensos_auth.verifying.boot_clock import seconds_since_boot
 from tests.issuing.deployment import MASTER_KEY
 from tests.postgresql_server import PASSWORD, new_database_url, reached_over_tcp
 from tests.registries import Clock, Place
+from tests.registry.test_program_age import CONTRACTED
 from tests.tcp_proxy import TcpProxy
 
 ISSUER = "https://auth.example"
@@ -197,6 +201,30 @@ def test_keys_are_there_before_their_version_is_confirmed(site: Site) -> None:
 def _keys_version(site: Site) -> int:
     with site.registry.view() as view:
         return signing_keys_version(view)
+
+
+def test_z50_node_that_has_become_too_old_refuses_until_the_registry_is_one_that_it_knows(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It says so once, with what to do; it confirms nothing, gives out no keys and is not ready."""
+    monkeypatch.setattr(registry_follower, "_TOO_OLD_FOR", 0.05)
+    keep_keys_current(site.registry, MASTER_KEY, "ES256")
+    node = site.start()
+    node.check_ready()
+    with capture_logs() as lines, closing(PostgresqlDatabase(site.place.address)) as database:
+        migrate(database, int(time.time()), CONTRACTED)
+        assert wait_until(lambda: not _is_confirmed(node)) < LEASE + 0.1
+        for ask in (node.check_ready, node.keys.version, node.keys.read):
+            with pytest.raises(RegistryUnavailable, match="start the newer release"):
+                ask()
+        time.sleep(0.3)
+        assert [(line["event"], line["log_level"]) for line in lines] == [("program too old for the registry", "error")]
+        with database.write() as connection:
+            connection.execute("UPDATE clock SET oldest_program = 4")
+        wait_until(lambda: _is_confirmed(node))
+        node.check_ready()
+    assert lines[-1]["event"] == "program works on the registry again"
+    assert node.keys.version() == _keys_version(site)
 
 
 def test_revocations_are_heard_of_page_by_page(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:

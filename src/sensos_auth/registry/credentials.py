@@ -4,6 +4,7 @@ from typing import Any, NamedTuple, Protocol
 
 import apsw
 
+from sensos_auth.registry.program_age import check_program
 from sensos_auth.registry.sqlite import SqliteDatabase, explain
 from sensos_auth.registry.statements import load_statements
 from sensos_auth.registry.transactions import View
@@ -60,9 +61,14 @@ class ReadTogether(NamedTuple):
 
 
 def find_credentials(view: View, digests: list[bytes]) -> ReadTogether:
-    """Return what is known of the secrets with these digests, all in one snapshot. For PostgreSQL."""
+    """Return what is known of the secrets with these digests, all in one snapshot. For PostgreSQL.
+
+    Raises ProgramTooOld.
+    """
     rows = list(view.statements.credentials(view.connection, digests=digests))
-    return ReadTogether([_known(row) for row in rows], rows[0][-2])
+    *_, version, _, oldest_program = rows[0]
+    check_program(oldest_program)
+    return ReadTogether([_known(row[:-1]) for row in rows], version)
 
 
 class SqliteCredentialReader:

@@ -8,6 +8,7 @@ import psycopg
 
 from sensos_auth.registry.postgresql import CHANNEL, postgresql_errors
 from sensos_auth.registry.postgresql_connection import connect
+from sensos_auth.registry.program_age import check_program
 from sensos_auth.registry.statements import load_statements
 from sensos_auth.registry.transactions import View
 
@@ -18,8 +19,8 @@ _LONGEST_ANSWER: Final = 1.0
 class Standing(NamedTuple):
     """How things stand: the registry's version, those of the last change to a signing key and to the revocations.
 
-    ``event_version`` and ``audit_hash`` are those of the last audit event, 0 and None before the first; ``now`` is the
-    server's time, in UTC seconds.
+    ``event_version`` and ``audit_hash`` are those of the last audit event, 0 and None before the first;
+    ``oldest_program`` says which programs may work on it; ``now`` is the server's time, in UTC seconds.
     """
 
     version: int
@@ -27,6 +28,7 @@ class Standing(NamedTuple):
     revocations_version: int
     event_version: int
     audit_hash: bytes | None
+    oldest_program: int
     now: float
 
 
@@ -43,17 +45,20 @@ class RegistryFollower:
             self._connection.execute(f"LISTEN {CHANNEL}")
 
     def standing(self) -> Standing:
-        """Ask how things stand; raises RegistryUnavailable."""
+        """Ask how things stand; raises RegistryUnavailable, ProgramTooOld."""
         with postgresql_errors():
-            return Standing(*self._statements.standing(self._connection))
+            standing = Standing(*self._statements.standing(self._connection))
+        check_program(standing.oldest_program)
+        return standing
 
     @contextmanager
     def view(self, now: int) -> Iterator[View]:
-        """Read one state of the registry; ``now`` is in UTC seconds. Raises RegistryUnavailable."""
+        """Read one state of the registry; ``now`` is in UTC seconds. Raises RegistryUnavailable, ProgramTooOld."""
         connection = self._connection
         with postgresql_errors():
             connection.isolation_level, connection.read_only = psycopg.IsolationLevel.REPEATABLE_READ, True
             with connection.transaction():
+                check_program(self._statements.oldest_program(connection))
                 yield View(connection, self._statements, now)
 
     def wait(self, seconds: float) -> None:

@@ -15,6 +15,7 @@ from sensos_auth.registry.statements import load_statements
 
 _FILE_NAME = re.compile(r"(\d{4})_(\w+)\.sql")
 _TABLES_OF_EVERY_SCHEMA: Final = ("migrations", "clock", "tenants")
+_BRINGS_OLDEST_PROGRAM: Final = 4  # the number of a migration
 _TAKES_TABLE = re.compile(r"\b(?:ALTER|DROP) TABLE (\w+)")
 # Who reads a table waits behind a migration that waits for the table. So it waits for less than nodes have patience,
 # and gives way before PostgreSQL looks for a deadlock and may end a node's transaction in its place (after a second).
@@ -35,7 +36,7 @@ class Schema:
     """What a database is to a program: ``number`` is that of its last step, 0 for an empty database.
 
     ``known`` is the program's own last step, ``missing`` are the steps that it would apply, ``oldest_program`` is the
-    last step of the oldest program that may work on the database as it is.
+    last step of the oldest program that may work on the database as it is, 0 where that is not written down yet.
     """
 
     number: int
@@ -71,17 +72,30 @@ def migrate(database: Database, now: int, migrations: list[Migration] | None = N
     migrations = known_migrations() if migrations is None else migrations
     # Most often nothing is missing: then a writer at work is no reason to wait.
     with database.read() as connection:
-        if not _missing(database, connection, migrations):
+        if not _checked_schema(database, connection, migrations).missing:
             return []
     statements = load_statements(database.driver)
     with database.write() as connection:
-        missing = _missing(database, connection, migrations)
+        before = _checked_schema(database, connection, migrations)
+        missing = before.missing
         _take_tables(database, connection, missing)
         statements.create_migrations_table(connection)
         for migration in missing:
             database.run_script(connection, migration.script)
             statements.insert_migration(connection, number=migration.number, name=migration.name, applied_at=now)
+        if before.oldest_program and statements.oldest_program(connection) != before.oldest_program:
+            _let_running_programs_look(statements, connection, now)
     return missing
+
+
+def _let_running_programs_look(
+    statements: Any,  # noqa: ANN401 - made by aiosql
+    connection: Any,  # noqa: ANN401 - the driver's own type
+    now: int,
+) -> None:
+    """Have the signing keys count as changed: whoever issues reads them before the next token, and who may work on."""
+    version, *_ = statements.advance_clock(connection, now_ms=now * 1000)
+    statements.mark_signing_keys_changed(connection, version=version)
 
 
 def _take_tables(
@@ -125,16 +139,15 @@ def read_schema(
     applied = [number for number, _ in statements.applied_migrations(connection)] if found == {True} else []
     missing = [migration for migration in migrations if migration.number not in applied]
     number, known = max(applied, default=0), migrations[-1].number
-    # Whoever compares the two knows the step that brought the column.
-    oldest = statements.oldest_program(connection) if number > known and not missing else 0
+    oldest = statements.oldest_program(connection) if _BRINGS_OLDEST_PROGRAM in applied else 0
     return Schema(number, known, missing, oldest)
 
 
-def _missing(
+def _checked_schema(
     database: Database,
     connection: Any,  # noqa: ANN401 - the driver's own type
     migrations: list[Migration],
-) -> list[Migration]:
+) -> Schema:
     schema = read_schema(database, connection, migrations)
     schema.check_not_too_new()
-    return schema.missing
+    return schema

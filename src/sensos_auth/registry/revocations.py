@@ -12,6 +12,7 @@ from sensos_auth.model.revocation import (
     subject_digest,
 )
 from sensos_auth.model.revocation_page import RevocationPage
+from sensos_auth.registry.program_age import check_program
 from sensos_auth.registry.transactions import Change, Registry, View
 
 # Entries of a page. A page of the largest size is a quarter of a megabyte.
@@ -101,8 +102,10 @@ def revocations_version(view: View) -> int:
 
 
 def registry_version(view: View) -> int:
-    """Return the version of the last change to the registry."""
-    return int(view.statements.registry_version(view.connection))
+    """Return the version of the last change to the registry; raises ProgramTooOld."""
+    version, oldest_program = view.statements.registry_version(view.connection)
+    check_program(oldest_program)
+    return int(version)
 
 
 def revocation_page(view: View, issuer: str, since: int, limit: int = PAGE_LIMIT) -> RevocationPage:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from sensos_auth.model.signing_key import SigningKey
+from sensos_auth.registry.program_age import check_program
 from sensos_auth.registry.revocations import void_signing_key
 from sensos_auth.registry.transactions import Change, View
 
@@ -16,8 +17,9 @@ def list_signing_keys(view: View) -> list[SigningKey]:
 
 
 def signing_keys_version(view: View) -> int:
-    """Return the registry version of the last change to a signing key."""
-    _, version = view.statements.clock(view.connection)
+    """Return the registry version of the last change to a signing key; raises ProgramTooOld."""
+    _, version, oldest_program = view.statements.clock(view.connection)
+    check_program(oldest_program)
     return int(version)
 
 

@@ -9,6 +9,7 @@ from typing import Any, Final, Self
 
 from sensos_auth.registry.audit_chain import StoredEvent, chained_hash
 from sensos_auth.registry.database import Database
+from sensos_auth.registry.program_age import check_program
 from sensos_auth.registry.statements import load_statements
 
 # Actions after which everything is allowed that was before. Whatever is not named here may take something away.
@@ -127,12 +128,14 @@ class Registry:
     def change(self, actor: str) -> Iterator[Change]:
         """Change the registry in one transaction, on behalf of ``actor``; on an exception nothing has happened.
 
-        A change that records no audit event is rolled back with a RuntimeError. Raises RegistryUnavailable. When the
-        block has ended, no node goes by what the change has taken away.
+        A change that records no audit event is rolled back with a RuntimeError. Raises RegistryUnavailable, and
+        ProgramTooOld, which is one, when a newer program has upgraded the registry beyond this one. When the block has
+        ended, no node goes by what the change has taken away.
         """
         with self.database.write() as connection:
             now = self._clock()
-            version, audit_hash = self._statements.advance_clock(connection, now_ms=now)
+            version, audit_hash, oldest = self._statements.advance_clock(connection, now_ms=now)
+            check_program(oldest)
             hashes: list[bytes | None] = [audit_hash]
             change = Change(connection, self._statements, now // 1000, actor, version, hashes)
             yield change
@@ -150,6 +153,7 @@ class Registry:
         disk. Raises RegistryUnavailable.
         """
         with self.database.write(is_losable=True) as connection:
+            check_program(self._statements.oldest_program(connection))
             yield View(connection, self._statements, self._clock() // 1000)
 
     def close(self) -> None:

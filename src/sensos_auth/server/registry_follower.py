@@ -23,6 +23,7 @@ from sensos_auth.registry.following import RegistryFollower, Standing
 from sensos_auth.registry.held_credentials import NEW_SECRETS
 from sensos_auth.registry.lease import LEASE, Confirmed, Lease
 from sensos_auth.registry.lost_tail import take_away_again
+from sensos_auth.registry.program_age import ProgramTooOld
 from sensos_auth.registry.revocations import revocation_page
 from sensos_auth.server.outage import Outage
 from sensos_auth.verifying import RevocationsUnavailable
@@ -38,6 +39,8 @@ _SOONEST, _LATEST = 0.1, 0.5
 _NO_NEWS = 2 * LEASE
 _SILENCE = 3.0
 _MOST_SKEW = 5.0
+# Seconds after which a program that has become too old looks again: a backup may have been restored.
+_TOO_OLD_FOR = 2.0
 # Changes that are named one by one.
 _MOST_EVENTS = 1_000
 _END_OF_VERSION = (1 << 63) - 1
@@ -46,17 +49,23 @@ _FORGETS_EVERY = 700
 
 
 class HeldKeys:
-    """The signing keys as they were read last: a key store for the event loop's keyring."""
+    """The signing keys as they were read last: a key store for the event loop's keyring.
+
+    ``refusal`` is why they can't be gone by, whatever was read; None while they can.
+    """
 
     def __init__(self) -> None:
         self.stored: StoredKeys | None = None
+        self.refusal: str | None = None
 
     def version(self) -> int:
-        """Return the version of the last change to them that was heard of; raises RegistryUnavailable before any."""
+        """Return the version of the last change to them that was heard of; raises RegistryUnavailable as below."""
         return self.read().version
 
     def read(self) -> StoredKeys:
-        """Return them; raises RegistryUnavailable before they were read for the first time."""
+        """Return them; raises RegistryUnavailable before they were read for the first time, and for a refusal."""
+        if self.refusal is not None:
+            raise RegistryUnavailable(self.refusal)
         if self.stored is None:
             raise RegistryUnavailable("the signing keys have not been read yet")
         return self.stored
@@ -116,7 +125,12 @@ class FollowedRegistry:
         self._thread.join(timeout)
 
     def check_ready(self) -> None:
-        """Raise RegistryUnavailable when the registry has been silent for 3 s, or the clocks differ by 5 s."""
+        """Raise RegistryUnavailable when the registry has been silent for 3 s, or the clocks differ by 5 s.
+
+        Also when this program has become too old for it.
+        """
+        if self.keys.refusal is not None:
+            raise RegistryUnavailable(self.keys.refusal)
         if seconds_since_boot() - self._heard_at > _SILENCE:
             raise RegistryUnavailable("the registry is out of reach")
         if abs(self._skew) > _MOST_SKEW:
@@ -136,6 +150,9 @@ class FollowedRegistry:
             try:
                 with RegistryFollower(self._url) as follower:
                     self._follow(follower)
+            except ProgramTooOld as error:
+                self._refuse(str(error))
+                self._ended.wait(_TOO_OLD_FOR)
             except Exception as error:  # noqa: BLE001 - the thread must live on; what it held runs out by itself
                 self._outage.tell(error)
                 self._ended.wait(random.uniform(_SOONEST, _LATEST))  # noqa: S311 - no secret
@@ -146,11 +163,23 @@ class FollowedRegistry:
                 return
             is_all = self._look(follower)
             self._outage.is_over()
+            self._refuse_no_longer()
             if number % _FORGETS_EVERY == 0:
                 state = self.revocations.state
                 state.forget_ended(min(state.as_of, self._clock()))
             if is_all:
                 follower.wait(_ASKS_EVERY)
+
+    def _refuse(self, reason: str) -> None:
+        """Let nothing more be issued, verified or published: what is held is out of date soon, and not read anew."""
+        if self.keys.refusal is None:
+            structlog.get_logger().error("program too old for the registry", reason=reason)
+        self.keys.refusal = reason
+
+    def _refuse_no_longer(self) -> None:
+        if self.keys.refusal is not None:
+            self.keys.refusal = None
+            structlog.get_logger().info("program works on the registry again")
 
     def _look(self, follower: RegistryFollower) -> bool:
         """Ask for news, take them in, and extend the lease; tell whether that was all."""

@@ -88,7 +88,7 @@ def _issuing(view: View) -> Finding:
 
 
 def _clock(view: View) -> Finding:
-    version, _ = view.statements.clock(view.connection)
+    version, *_ = view.statements.clock(view.connection)
     behind = version - unix_milliseconds()
     if behind > _CLOCK_TOLERANCE_MS:
         return wrong(

@@ -1,12 +1,12 @@
 -- name: advance_clock(now_ms)^
 UPDATE clock SET version = CASE WHEN version >= :now_ms THEN version + 1 ELSE :now_ms END
-RETURNING version, audit_hash;
+RETURNING version, audit_hash, oldest_program;
 
 -- name: mark_signing_keys_changed(version)!
 UPDATE clock SET signing_keys_version = :version;
 
 -- name: clock()^
-SELECT version, signing_keys_version FROM clock;
+SELECT version, signing_keys_version, oldest_program FROM clock;
 
 -- name: issuing_locked_at()$
 SELECT issuing_locked_at FROM clock;
@@ -21,6 +21,6 @@ UPDATE clock SET version = :version WHERE version < :version;
 -- name: standing()^
 -- For PostgreSQL. What a node asks several times in a second.
 SELECT version, signing_keys_version, revocations_version,
-       (SELECT COALESCE(MAX(version), 0) FROM audit_events), audit_hash,
+       (SELECT COALESCE(MAX(version), 0) FROM audit_events), audit_hash, oldest_program,
        CAST(EXTRACT(EPOCH FROM clock_timestamp()) AS FLOAT8)
 FROM clock;

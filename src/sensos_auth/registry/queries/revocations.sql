@@ -14,8 +14,8 @@ UPDATE clock SET revocations_version = :version;
 -- name: revocations_version()$
 SELECT revocations_version FROM clock;
 
--- name: registry_version()$
-SELECT version FROM clock;
+-- name: registry_version()^
+SELECT version, oldest_program FROM clock;
 
 -- name: version_of_revocation(since, position)$
 -- Of the entries after a version: the version of the one at the position, counted from 0.
