@@ -52,7 +52,7 @@ class Manager:
     def acknowledge(self, action: str, subject: str) -> None:
         """Tell the parent, past every buffer of this process; nobody else writes, so the last version is this one's."""
         with self.registry.view() as view:
-            version, _ = view.statements.clock(view.connection)
+            version, *_ = view.statements.clock(view.connection)
         os.write(sys.stdout.fileno(), json.dumps([version, action, subject]).encode() + b"\n")
 
     def create_tenant(self) -> None:

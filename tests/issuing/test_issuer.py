@@ -33,7 +33,7 @@ def test_claims_are_those_of_the_contract(sqlite_registry: Registry, clock: Cloc
     deployment = Deployment(sqlite_registry, clock, algorithm)
     shown = deployment.new_application(scope="read write")
     with sqlite_registry.view() as view:
-        version, _ = view.statements.clock(view.connection)
+        version, *_ = view.statements.clock(view.connection)
         credential_id = list_secrets(view, shown.application_id)[0].secret_id
     clock.advance(5)
     claims = deployment.claims(deployment.issuer.issue(shown).access_token)

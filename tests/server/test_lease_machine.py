@@ -37,7 +37,7 @@ _UNKNOWN_AT_FIRST = b"\1" * 32
 _TICKS = st.integers(0, 4)
 _STANDING = (
     "SELECT version, signing_keys_version, revocations_version,"
-    " (SELECT COALESCE(MAX(version), 0) FROM audit_events), audit_hash FROM clock"
+    " (SELECT COALESCE(MAX(version), 0) FROM audit_events), audit_hash, oldest_program FROM clock"
 )
 
 
@@ -247,7 +247,7 @@ class Node(RuleBasedStateMachine):
             self.question = _Question(self.now, None)
         elif self.question.read is None:
             with self.registry.view() as view:
-                version, _ = view.statements.clock(view.connection)
+                version, *_ = view.statements.clock(view.connection)
                 found = [find_credential(view, each) for each in self.digests]
             self.question = self.question._replace(read=(version, found))
         else:

@@ -86,7 +86,7 @@ class Site:
     async def ready(self) -> None:
         """Return when the node has heard of the last change."""
         with self.registry.view() as view:
-            version, _ = view.statements.clock(view.connection)
+            version, *_ = view.statements.clock(view.connection)
         assert self.known.version is not None
         for _ in range(1_000):
             if self.known.version() >= version:
