@@ -111,15 +111,19 @@ DEFECTS: list[Defect] = [
     _bearer.defect("G05 the first of two headers counts", "if len(values) > 1:", "if False:"),
     _bearer.defect(
         "G02 white space around the token is passed over",
-        "token = value[_SCHEME_AND_SPACE:]",
-        "token = value[_SCHEME_AND_SPACE:].strip()",
+        "value[:_SCHEME_AND_SPACE], value[_SCHEME_AND_SPACE:]",
+        "value[:_SCHEME_AND_SPACE], value[_SCHEME_AND_SPACE:].strip()",
     ),
     _bearer.defect(
         "G03 the scheme has a case",
         '0-9a-z:-])", re.IGNORECASE | re.ASCII)',
         '0-9a-z:-])", re.ASCII)',
     ),
-    _bearer.defect("G04 another scheme is an invalid token", "if not _BEARER.match(value):", "if not value:"),
+    _bearer.defect(
+        "G04 another scheme is an invalid token",
+        'if scheme != "Bearer " and not _BEARER.match(value):',
+        "if not value:",
+    ),
     _bearer.defect(
         "G16 what breaks is not caught",
         "    except Exception as error:  # noqa: BLE001",

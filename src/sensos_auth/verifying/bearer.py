@@ -56,9 +56,9 @@ def bearer_token(authorization: Iterable[bytes | str]) -> str:
     value = values[0] if values else ""
     if isinstance(value, bytes):
         value = value.decode("latin-1")
-    if not _BEARER.match(value):
+    scheme, token = value[:_SCHEME_AND_SPACE], value[_SCHEME_AND_SPACE:]
+    if scheme != "Bearer " and not _BEARER.match(value):  # as nearly everybody writes it, or in any other way
         raise MissingToken("the request carries no access token")
-    token = value[_SCHEME_AND_SPACE:]
-    if not token or value[_SCHEME_AND_SPACE - 1] != " ":
+    if not token or scheme[-1] != " ":
         raise InvalidToken("Bearer is not followed by one space and one token")
     return token
