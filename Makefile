@@ -25,8 +25,11 @@ EDITABLE := --no-deps --no-build-isolation --editable .
 PORT ?= 8000
 DATA_DIR ?=
 # test
-WORKERS ?= 3
+WORKERS ?= 4
 PYTEST_ARGS ?=
+
+# The tests start hundreds of processes: where the environment forbids bytecode, each compiles all that it imports.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help
 help: ## Print the targets

@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -24,13 +25,23 @@ COMMAND = str(Path(sys.executable).with_name("sensos-auth"))
 
 
 @contextmanager
-def quickstart(folder: Path, port: int, errors: Path | None = None, **environment: str) -> Iterator[list[str]]:
-    """Run it, and give the curl lines that it prints; ``errors`` gets what it writes to standard error."""
+def quickstart(
+    folder: Path, port: int, errors: Path | None = None, *, at_once: bool = True, **environment: str
+) -> Iterator[list[str]]:
+    """Run it, and give the curl lines that it prints; ``errors`` gets what it writes to standard error.
+
+    In the end it is killed, or else told to end, which takes a second and a half.
+    """
     command = [COMMAND, "quickstart", "--port", str(port), "--data-dir", str(folder)]
     with (
         (errors or Path(os.devnull)).open("w") as stderr,
         subprocess.Popen(
-            command, env=os.environ | environment, stdout=subprocess.PIPE, stderr=stderr, text=True
+            command,
+            env=os.environ | environment,
+            stdout=subprocess.PIPE,
+            stderr=stderr,
+            text=True,
+            start_new_session=True,
         ) as process,
     ):
         try:
@@ -42,7 +53,10 @@ def quickstart(folder: Path, port: int, errors: Path | None = None, **environmen
                 lines += [line.strip()] if line.startswith("curl ") else []
             yield lines
         finally:
-            process.terminate()
+            if at_once:
+                os.killpg(process.pid, signal.SIGKILL)
+            else:
+                process.terminate()
             process.wait(10)
 
 
@@ -62,7 +76,7 @@ def pasted(line: str) -> tuple[int, dict[str, object]]:
 
 def test_three_lines_work_when_pasted_and_a_second_start_keeps_everything(tmp_path: Path) -> None:
     """200 with a token, 200 with who calls, 401 with the exact body; then the same lines again."""
-    with quickstart(tmp_path, free_port()) as lines:
+    with quickstart(tmp_path, free_port(), at_once=False) as lines:
         token, call, call_without = (pasted(line) for line in lines)
         assert (token[0], token[1]["expiresIn"]) == (200, 36_000)
         assert (call[0], call[1]["scopes"]) == (200, [])

@@ -253,6 +253,7 @@ def test_secret_from_a_file(terminal: Terminal, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.waits
 def test_many_processes_make_one_request(terminal: Terminal) -> None:
     """Ten scripts start at once without a kept token: one asks, the others wait for it."""
     terminal.server.fail_next(Fault(delay=0.5))

@@ -2,6 +2,7 @@
 
 import ast
 import re
+from functools import cache
 from pathlib import Path
 
 import httpx2
@@ -15,6 +16,7 @@ PAGE = (ROOT / "docs" / "client.md").read_text("utf-8")
 TROUBLES = PAGE[PAGE.index("| message | means | do |") :].partition("\n\n")[0].splitlines()[2:]
 
 
+@cache
 def texts() -> list[str]:
     """Return every text in the source, as the program has it."""
     trees = [ast.parse(path.read_text("utf-8")) for path in (ROOT / "src").rglob("*.py")]

@@ -78,7 +78,7 @@ def reader(page: list[Block], folder: Path, data_folder: Path) -> Iterator[Reade
     }
     with ExitStack() as stack:
         if not any(block.argument == SERVICE_PORT for block in page):
-            stack.callback(start_service(data_folder, port=int(ports[SERVICE_PORT])).end)
+            stack.callback(start_service(data_folder, port=int(ports[SERVICE_PORT])).end, at_once=True)
         yield Reader(folder, replacements, environment)
 
 

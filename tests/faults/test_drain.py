@@ -36,6 +36,7 @@ def test_z59_sigterm_under_load_leaves_no_request_unanswered(tmp_path: Path, att
     assert others == ["serving", "stopped"]
 
 
+@pytest.mark.waits
 def test_z59_a_leaving_service_says_so_and_waits_for_bodies_on_their_way(tmp_path: Path) -> None:
     """After SIGTERM readiness is 503, answers end their connections, what has begun is answered 2 s later."""
     with running_service(tmp_path / "data", workers=2) as service:
@@ -75,6 +76,7 @@ def test_z59_an_idle_service_ends_soon(tmp_path: Path, number: signal.Signals) -
         assert others == ["serving", "stopped"]
 
 
+@pytest.mark.waits
 def test_z59_z63_what_never_ends_is_ended_by_the_deadline(tmp_path: Path) -> None:
     """Headers and a body that never come whole, byte after byte: ended after 10 s, and so is the leaving service."""
     with running_service(tmp_path / "data") as service:
@@ -96,6 +98,7 @@ def test_z59_z63_what_never_ends_is_ended_by_the_deadline(tmp_path: Path) -> Non
             assert service.process.wait(3) == 0
 
 
+@pytest.mark.waits
 def test_z59_a_second_sigterm_cuts_off(tmp_path: Path) -> None:
     """Who is in a hurry sends it again: nothing is waited for any more, the log says so, the status is still 0."""
     with running_service(tmp_path / "data") as service:
@@ -110,6 +113,7 @@ def test_z59_a_second_sigterm_cuts_off(tmp_path: Path) -> None:
         assert "worker cut off" in {line["event"] for line in service.log_lines()}
 
 
+@pytest.mark.waits
 @pytest.mark.parametrize(
     "signals", [[signal.SIGTERM, signal.SIGTERM], [signal.SIGHUP]], ids=["sigterm twice", "sighup"]
 )

@@ -47,9 +47,10 @@ def small_disk(folder: Path) -> Iterator[Path]:
         subprocess.run(["umount", "-l", str(folder)], check=True)
 
 
+@pytest.mark.waits
 def test_z14_z15_with_a_full_disk_tokens_are_still_issued_and_changes_refused(tmp_path: Path) -> None:
     """Registry and log on one full disk: 200 for tokens, one sentence for changes; space comes back, and so do they."""
-    with small_disk(tmp_path / "disk") as disk, running_service(disk / "data", workers=2) as service:
+    with small_disk(tmp_path / "disk") as disk, running_service(disk / "data", workers=2, at_once=True) as service:
         application = service.new_application()
         acknowledged = 0
         with (disk / "filler").open("wb", buffering=0) as filler:
@@ -74,10 +75,11 @@ def test_z14_z15_with_a_full_disk_tokens_are_still_issued_and_changes_refused(tm
         assert named == (acknowledged + 1,)
 
 
+@pytest.mark.waits
 @pytest.mark.skipif(shutil.which("strace") is None, reason="strace, which makes system calls fail, is not installed")
 def test_z16_a_change_whose_sync_fails_is_not_acknowledged(tmp_path: Path) -> None:
     """EIO from fdatasync: one sentence and status 1, nothing is there afterwards, and the service goes on."""
-    with running_service(tmp_path / "data") as service:
+    with running_service(tmp_path / "data", at_once=True) as service:
         application = service.new_application()
         failing = ["strace", "-f", "-o", os.devnull, "-e", "trace=fsync,fdatasync"]
         failing += ["-e", "inject=fsync,fdatasync:error=EIO", COMMAND, "tenants", "create", "--name", "Lost"]
@@ -93,6 +95,7 @@ def test_z16_a_change_whose_sync_fails_is_not_acknowledged(tmp_path: Path) -> No
         assert change(service).returncode == 0
 
 
+@pytest.mark.waits
 def test_z17_on_a_read_only_file_system_the_start_is_refused(tmp_path: Path) -> None:
     """Status 1 and one sentence; nothing can be lost by it."""
     with small_disk(tmp_path / "disk") as disk:
@@ -108,7 +111,7 @@ def test_z17_on_a_read_only_file_system_the_start_is_refused(tmp_path: Path) -> 
 
 def test_z18_another_writer_does_not_hold_up_tokens(tmp_path: Path) -> None:
     """A program that holds the write lock: tokens as ever, a change is refused after 2 s, and works afterwards."""
-    with running_service(tmp_path / "data", workers=2) as service:
+    with running_service(tmp_path / "data", workers=2, at_once=True) as service:
         application = service.new_application()
         with closing(apsw.Connection(str(service.registry_file))) as other:
             other.execute("BEGIN IMMEDIATE")
@@ -124,9 +127,10 @@ def test_z18_another_writer_does_not_hold_up_tokens(tmp_path: Path) -> None:
         assert change(service).returncode == 0
 
 
+@pytest.mark.waits
 def test_z18_while_nobody_may_read_the_answer_is_503_and_soon_over(tmp_path: Path) -> None:
     """A program that keeps even readers out, as none should: SQLite gives up after 10 s, 503; then 200 again."""
-    with running_service(tmp_path / "data") as service:
+    with running_service(tmp_path / "data", at_once=True) as service:
         application = service.new_application()
         assert service.ask(application).status_code == 200
         with _readers_kept_out(service.registry_file), closing(connect(service.port)) as connection:
@@ -191,6 +195,7 @@ _DAMAGES = {
 }
 
 
+@pytest.mark.waits
 @pytest.mark.parametrize("damage", _DAMAGES)
 def test_what_a_crash_leaves_of_the_log_is_recovered(
     killed_service: tuple[Path, ExampleApplication], tmp_path: Path, damage: str
@@ -199,6 +204,6 @@ def test_what_a_crash_leaves_of_the_log_is_recovered(
     folder, application = killed_service
     shutil.copytree(folder, tmp_path / "data")
     _DAMAGES[damage](tmp_path / "data")
-    with running_service(tmp_path / "data") as service:
+    with running_service(tmp_path / "data", at_once=True) as service:
         assert service.ask(application).status_code == 200
         assert is_sound(service)

@@ -38,7 +38,7 @@ from tests.running_service import (
 )
 from tests.tcp_proxy import TcpProxy, tcp_proxy
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.waits]
 
 
 @dataclass

@@ -48,7 +48,7 @@ def test_z61_many_large_bodies_take_no_memory(tmp_path: Path) -> None:
     assert len(filled) == _LARGEST_BODY
     head = f"POST {TOKEN_PATH} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {len(filled)}"
     request = head.encode() + b"\r\n\r\n" + filled
-    with running_service(tmp_path / "data") as service, connect(service.port) as connection:
+    with running_service(tmp_path / "data", at_once=True) as service, connect(service.port) as connection:
         (worker,) = service.worker_pids()
         grown = []
         for _ in range(10):
@@ -87,7 +87,7 @@ def slow_connections(service: RunningService, application: ExampleApplication, n
 
 def test_z63_slow_clients_do_not_slow_the_good_ones(tmp_path: Path) -> None:
     """2 000 half-sent requests held open: good requests are all answered, 99 of 100 within twice the time."""
-    with running_service(tmp_path / "data") as service:
+    with running_service(tmp_path / "data", at_once=True) as service:
         application = service.new_application()
         request_times(service.port, application, 200)
         before = request_times(service.port, application, 600)

@@ -147,7 +147,7 @@ def test_z06_a_registry_too_new_for_the_program_is_refused(folder: Path) -> None
 
 def test_z84_a_second_service_on_the_port_is_refused(tmp_path: Path) -> None:
     """Although workers share their port, a second service may not join them; the first one goes on."""
-    with running_service(tmp_path / "data", workers=2) as service:
+    with running_service(tmp_path / "data", workers=2, at_once=True) as service:
         application = service.new_application()
         assert f"port {service.port}" in sentence(serve(tmp_path / "other", port=service.port))
         assert {service.ask(application).status_code for _ in range(20)} == {200}
@@ -157,8 +157,8 @@ def test_z84_two_services_on_one_registry_work_together(tmp_path: Path) -> None:
     """On two ports: the same keys, and what one of them may not issue, the other doesn't either."""
     environment = {"SENSOS_AUTH_ISSUER": "http://127.0.0.1:1"}
     with (
-        running_service(tmp_path / "data", workers=2, environment=environment) as one,
-        running_service(tmp_path / "data", workers=2, environment=environment) as two,
+        running_service(tmp_path / "data", workers=2, environment=environment, at_once=True) as one,
+        running_service(tmp_path / "data", workers=2, environment=environment, at_once=True) as two,
     ):
         application = one.new_application()
         for issuing, accepting in ((one, two), (two, one)):
@@ -196,7 +196,7 @@ def test_z18_a_registry_that_another_program_holds_is_refused(
     assert 1.9 < time.monotonic() - began < 6
     exclusive_owner.kill()
     exclusive_owner.wait()
-    with running_service(folder):
+    with running_service(folder, at_once=True):
         pass
 
 

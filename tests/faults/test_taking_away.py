@@ -29,7 +29,7 @@ def service(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureReq
     """Return a service of two workers, each of which holds credentials of its own on PostgreSQL."""
     environment = {"SENSOS_AUTH_DATABASE_URL": new_database_url()} if request.param == "postgresql" else {}
     folder = tmp_path_factory.mktemp("service") / "data"
-    with running_service(folder, workers=2, environment=environment) as service:
+    with running_service(folder, workers=2, environment=environment, at_once=True) as service:
         yield service
 
 

@@ -133,6 +133,7 @@ def _wait_for_more(nodes: list[Node]) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.waits
 def test_z50_nodes_of_this_release_work_while_and_after_the_next_one_upgrades(url: str, tmp_path: Path) -> None:
     """They issue, change, count and open the registry anew, without a failure, and serve what the next one makes."""
     following = _release(tmp_path / "next", url, EXPANDS)
@@ -154,6 +155,7 @@ def test_z50_nodes_of_this_release_work_while_and_after_the_next_one_upgrades(ur
 
 
 @pytest.mark.slow
+@pytest.mark.waits
 def test_z50_a_program_too_old_for_a_schema_that_contracted_is_refused(url: str, tmp_path: Path) -> None:
     """Two releases on: this one says which of both to upgrade, and touches nothing; the one between goes on."""
     between, last = (_release(tmp_path / str(count), url, *(EXPANDS, CONTRACTS)[:count]) for count in (1, 2))
@@ -171,6 +173,7 @@ def test_z50_a_program_too_old_for_a_schema_that_contracted_is_refused(url: str,
 
 
 @pytest.mark.slow
+@pytest.mark.waits
 def test_z51_a_release_may_be_skipped(url: str, tmp_path: Path) -> None:
     """From this one to the last in one step, with all nodes ended meanwhile: both migrations are applied."""
     last = _release(tmp_path / "last", url, EXPANDS, CONTRACTS)
@@ -180,6 +183,7 @@ def test_z51_a_release_may_be_skipped(url: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.waits
 def test_z06_several_upgrades_at_once_make_one(url: str, tmp_path: Path) -> None:
     """As of several nodes that are upgraded at the same time: one applies it, all end well."""
     following = _release(tmp_path / "next", url, EXPANDS)

@@ -98,6 +98,7 @@ console.log(payload.sub);
 
 
 @pytest.mark.slow
+@pytest.mark.waits
 @pytest.mark.engines("sqlite")
 def test_node_jose_verifies_with_the_jwks_url_alone(
     service: RunningService, application: ExampleApplication, tmp_path: Path

@@ -279,6 +279,7 @@ class TestRefusing:
             assert caplog.text.count("answers again") == 1
 
     @pytest.mark.slow
+    @pytest.mark.waits
     def test_keys_of_the_feed_that_come_later_are_fetched_later(self) -> None:
         """As long as there are none, nothing can be gone by."""
         with serving_feed() as feed, following(feed) as revocations:

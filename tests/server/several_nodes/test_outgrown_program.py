@@ -15,14 +15,14 @@ from tests.server.several_nodes.asking_nodes import issuing, verifying
 _VARIABLES = ("SENSOS_AUTH_DATABASE_URL", "SENSOS_AUTH_DATA_DIR", "SENSOS_AUTH_ISSUER", "SENSOS_AUTH_MASTER_KEY")
 _FEED_PATH = "/v1/revocations"
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.slow, pytest.mark.waits, pytest.mark.timeout(120)]
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def running(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[RunningService]:
     """Return a service of this release."""
     if request.param == "sqlite":
-        with running_service(tmp_path / "data") as service:
+        with running_service(tmp_path / "data", at_once=True) as service:
             yield service
     else:
         with running_nodes(tmp_path / "data", new_database_url(), 1) as nodes:

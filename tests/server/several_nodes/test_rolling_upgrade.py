@@ -17,7 +17,7 @@ from tests.server.several_nodes.asking_nodes import assert_nothing_went_wrong, c
 
 _VARIABLES = ("SENSOS_AUTH_DATABASE_URL", "SENSOS_AUTH_ISSUER", "SENSOS_AUTH_MASTER_KEY")
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.slow, pytest.mark.waits, pytest.mark.timeout(180)]
 
 
 @dataclass
