@@ -32,10 +32,11 @@ class KeyStore(Protocol):
 
 def read_stored_keys(view: View) -> StoredKeys:
     """Return the signing keys of this state of the registry."""
+    version = signing_keys_version(view)  # first: it says so when this program is too old to read the rest
     keys = list_signing_keys(view)
     sealed = {key.kid: sealed_private_key(view, key.kid) for key in keys if key.has_private_key}
     return StoredKeys(
-        version=signing_keys_version(view),
+        version=version,
         keys=keys,
         sealed={kid: private_key for kid, private_key in sealed.items() if private_key is not None},
         is_locked=issuing_locked_at(view) is not None,
