@@ -43,10 +43,10 @@ quickstart: $(VENV)/.server-installed ## Start the service with an example appli
 	@exec $(BIN)/sensos-auth quickstart --port $(PORT) $(if $(DATA_DIR),--data-dir "$(DATA_DIR)")
 
 .PHONY: test
-test: setup gateways ## Run all tests, fast ones first (PYTEST_ARGS=… WORKERS=3)
-	$(BIN)/pytest -m "not slow" --numprocesses $(WORKERS) --dist loadfile $(PYTEST_ARGS)
+test: setup gateways ## Run all tests, fast ones first (PYTEST_ARGS=… WORKERS=4)
+	$(BIN)/pytest -m "not slow" --numprocesses $(WORKERS) --dist worksteal $(PYTEST_ARGS)
 	@# Status 5: there were none.
-	$(BIN)/pytest -m "slow and waits" --numprocesses $(WORKERS) --dist loadfile $(PYTEST_ARGS) || test $$? -eq 5
+	$(BIN)/pytest -m "slow and waits" --numprocesses $(WORKERS) --dist worksteal $(PYTEST_ARGS) || test $$? -eq 5
 	@# Alone and one at a time, because they load the machine or measure time.
 	$(BIN)/pytest -m "slow and not waits" $(PYTEST_ARGS) || test $$? -eq 5
 
