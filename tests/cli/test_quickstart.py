@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
 
@@ -26,7 +26,12 @@ COMMAND = str(Path(sys.executable).with_name("sensos-auth"))
 
 @contextmanager
 def quickstart(
-    folder: Path, port: int, errors: Path | None = None, *, at_once: bool = True, **environment: str
+    folder: Path,
+    port: int,
+    errors: Path | None = None,
+    *,
+    environment: Mapping[str, str] | None = None,
+    at_once: bool = True,
 ) -> Iterator[list[str]]:
     """Run it, and give the curl lines that it prints; ``errors`` gets what it writes to standard error.
 
@@ -37,7 +42,7 @@ def quickstart(
         (errors or Path(os.devnull)).open("w") as stderr,
         subprocess.Popen(
             command,
-            env=os.environ | environment,
+            env=os.environ | dict(environment or {}),
             stdout=subprocess.PIPE,
             stderr=stderr,
             text=True,
@@ -126,7 +131,7 @@ def test_database_that_is_not_used_is_named(tmp_path: Path, variable: str) -> No
     """Who has set one for the service learns that this is a registry of its own; a password in it is not repeated."""
     settings = {variable: "postgresql://sensos:password@db.example.com/sensos"}
     errors = tmp_path / "errors"
-    with quickstart(tmp_path / "data", free_port(), errors, **settings) as lines:
+    with quickstart(tmp_path / "data", free_port(), errors, environment=settings) as lines:
         assert pasted(lines[0])[0] == 200
     (line,) = [line for line in errors.read_text().splitlines() if not line.startswith("{")]
     file = tmp_path / "data" / FILE_NAME
