@@ -53,6 +53,15 @@ def test_it_has_few_rights(unit: Path) -> None:
     assert subprocess.run(command, capture_output=True, check=False).returncode == 0
 
 
+def test_workers_may_take_turns_as_batch_jobs_do() -> None:
+    """Of what alters the machine's resources, all is forbidden but that: systemd goes by the last word on each call."""
+    words = [(not value.startswith("~"), value.lstrip("~").split()) for value in _values("SystemCallFilter")]
+    said = [is_allowed for is_allowed, calls in words if {"@resources", "sched_setscheduler"} & set(calls)]
+    assert said == [False, True]
+    assert words[0] == (True, ["@system-service"])  # only what is named is allowed, and not all but what is named
+    assert _values("RestrictRealtime") == ["yes"]
+
+
 def test_command_and_settings_are_the_programs() -> None:
     """The program takes the command, and doctor finds nothing to mend in the settings.
 
