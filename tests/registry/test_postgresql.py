@@ -3,21 +3,21 @@ import time
 import traceback
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import closing, suppress
 from threading import Barrier
 
 import psycopg
 import pytest
 
 from sensos_auth.model.errors import ConfigurationError, RegistryUnavailable
-from sensos_auth.registry import Registry
+from sensos_auth.registry import Registry, open_registry
 from sensos_auth.registry.lease import LEASE
 from sensos_auth.registry.postgresql import MOST_CONNECTIONS, PostgresqlDatabase
 from sensos_auth.registry.postgresql_connection import LONGEST_ANSWER
 from sensos_auth.registry.tenants import create_tenant, disable_tenant, enable_tenant, list_tenants
 from tests.postgresql_server import PASSWORD, new_database_url, reached_over_tcp
 from tests.registries import Clock, Place
-from tests.tcp_proxy import TcpProxy
+from tests.tcp_proxy import TcpProxy, tcp_proxy
 
 
 @pytest.fixture
@@ -42,6 +42,20 @@ def test_server_out_of_reach_is_registry_unavailable() -> None:
     with pytest.raises(RegistryUnavailable) as caught:
         PostgresqlDatabase("postgresql://somebody:canary@127.0.0.1:1/registry")
     assert "canary" not in str(caught.value)
+
+
+def test_first_host_that_is_silent_is_passed_over(behind_proxy: tuple[Place, TcpProxy]) -> None:
+    """A machine that is switched off, or behind a firewall, does not answer at all: the next in the URL is the one."""
+    place, proxy = behind_proxy
+    place.open()
+    with tcp_proxy(1) as silent:
+        silent.swallows = True
+        url = place.address.replace(f":{proxy.port}/", f":{silent.port},127.0.0.1:{proxy.port}/")
+        for _ in range(2):
+            began = time.monotonic()
+            with closing(open_registry(url)) as registry, registry.view() as view:
+                assert list_tenants(view) == []
+            assert time.monotonic() - began < 6
 
 
 def test_write_waits_at_most_two_seconds_and_reads_go_on(postgresql: Place) -> None:

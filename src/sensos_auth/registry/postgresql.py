@@ -5,6 +5,7 @@ reader never sees a version before the one that precedes it.
 """
 
 import re
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final, Self
@@ -65,8 +66,10 @@ class PostgresqlDatabase:
         """
         self.url = url
         self._is_shared = False
+        began = time.monotonic()
         with postgresql_errors(), connect(url, "start") as connection:
             check_server(connection)
+        took = time.monotonic() - began
         self._pool = ConnectionPool(
             url,
             connection_class=Connection,
@@ -81,6 +84,16 @@ class PostgresqlDatabase:
             num_workers=1,
             open=True,
         )
+        self._make_first_connection(2 * took + _LONGEST_WAIT)
+
+    def _make_first_connection(self, seconds: float) -> None:
+        """Wait for it longer than for others: each host that is silent, before the one that answers, takes a while."""
+        try:
+            with postgresql_errors():
+                self._pool.putconn(self._pool.getconn(seconds))
+        except RegistryUnavailable:
+            self._pool.close()
+            raise
 
     def another(self) -> Self:
         """Return the same database for another thread, which needs no connection of its own."""
