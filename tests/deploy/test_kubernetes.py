@@ -74,17 +74,23 @@ def test_secrets_are_files(manifests: dict[str, dict[str, Any]], settings: dict[
     """They are mounted where the settings say, for the program's group alone, and are in no variable."""
     for pod, container in _containers(manifests):
         (volume,) = pod["volumes"]
-        source = volume.get("projected") or {"sources": [{"secret": volume["secret"]}], **volume["secret"]}
+        source = volume["projected"]
         assert source["defaultMode"] == 0o440
         (mount,) = container["volumeMounts"]
-        files = {
-            str(PurePosixPath(mount["mountPath"], item["path"]))
-            for each in source["sources"]
-            for item in each["secret"]["items"]
-        }
+        needed, optional = (
+            {
+                str(PurePosixPath(mount["mountPath"], item["path"]))
+                for each in source["sources"]
+                if each["secret"].get("optional", False) is is_optional
+                for item in each["secret"]["items"]
+            }
+            for is_optional in (False, True)
+        )
         variables = {each["name"]: each["value"] for each in container.get("env", [])}
         told = variables | (settings if "envFrom" in container else {})
-        assert {value for name, value in told.items() if name.endswith("_FILE")} == files
+        assert {value for name, value in told.items() if name.endswith("_FILE")} == needed
+        assert optional == {"/run/secrets/sensos-auth/ca.crt"}  # as the page has it in the URL
+        assert optional.pop() in (DEPLOY / "README.md").read_text("utf-8")
         assert pod["securityContext"]["fsGroup"] == pod["securityContext"]["runAsGroup"]
 
 
