@@ -149,6 +149,17 @@ def test_each_finds_the_nodes(manifests: dict[str, dict[str, Any]], node: dict[s
     assert (target["kind"], target["name"]) == ("Deployment", manifests["Deployment"]["metadata"]["name"])
 
 
+def test_ingress_hands_on_what_a_node_that_is_cut_off_refuses(manifests: dict[str, dict[str, Any]]) -> None:
+    """A 503 goes on to another node, unless the request is a POST, as nginx has it; and the host has a certificate."""
+    ingress = manifests["Ingress"]
+    handed_on = ingress["metadata"]["annotations"]["nginx.ingress.kubernetes.io/proxy-next-upstream"].split()
+    assert set(handed_on) == {"error", "timeout", "http_503"}
+    assert ingress["spec"]["ingressClassName"] == "nginx"
+    (tls,) = ingress["spec"]["tls"]
+    assert tls["hosts"] == [rule["host"] for rule in ingress["spec"]["rules"]]
+    assert f"`{tls['secretName']}`" in (DEPLOY / "README.md").read_text("utf-8")
+
+
 def test_upgrades_take_no_node_away(manifests: dict[str, dict[str, Any]]) -> None:
     """One more starts before one ends, and a drained machine takes one at a time."""
     assert manifests["Deployment"]["spec"]["strategy"]["rollingUpdate"] == {"maxSurge": 1, "maxUnavailable": 0}
