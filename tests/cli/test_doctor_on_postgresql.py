@@ -119,6 +119,22 @@ def test_a_server_that_cannot_be_reached_is_wrong(command_line: CommandLine) -> 
     assert "refused" in message
 
 
+@pytest.mark.parametrize("password", ["con@fidential", "con/fidential", "con?fidential"])
+def test_password_that_is_not_written_as_a_url_needs_it_is_shown_nowhere(tmp_path: Path, password: str) -> None:
+    """Neither by doctor nor by other commands nor in what serve writes; all say how to write it."""
+    url = f"postgresql://sensos:{password}@localhost/auth"
+    command_line = CommandLine(tmp_path / "data", {"SENSOS_AUTH_DATABASE_URL": url})
+    assert "%40" in findings(command_line)["database"][1]
+    for command in (["tenants", "list"], ["db", "upgrade"], ["serve"], ["db", "copy", "--to", url]):
+        if command[0] == "db" and command[1] == "copy":
+            del command_line.environment["SENSOS_AUTH_DATABASE_URL"]
+            assert command_line.run("tenants", "list").exit_code == 0
+        result = command_line.run(*command)
+        assert result.exit_code != 0
+        assert "%40" in result.output
+        assert "fidential" not in result.output
+
+
 @pytest.mark.parametrize("known", [0, HEAD - 1])
 def test_z51_an_older_schema_is_wrong(tmp_path: Path, url: str, known: int) -> None:
     """Serve would refuse it; the command is named."""

@@ -1,9 +1,10 @@
 import time
+import traceback
 from contextlib import closing
 
 import pytest
 
-from sensos_auth.model.errors import ConfigurationError
+from sensos_auth.model.errors import ConfigurationError, RegistryUnavailable
 from sensos_auth.registry import open_registry
 from sensos_auth.registry.migrating import known_migrations, migrate
 from sensos_auth.registry.opening import open_database, shown_url
@@ -44,3 +45,44 @@ def test_registry_on_postgresql_is_opened_once_it_is_up_to_date(scheme: str) -> 
 def test_a_shown_url_has_no_password(url: str, shown: str) -> None:
     """Nor options, one of which may be the password; also where the password is not written as a URL needs it."""
     assert shown_url(url) == shown
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://user:sec@canary@localhost/auth",
+        "postgresql://user:sec/canary@localhost/auth",
+        "postgresql://user:sec?canary@localhost/auth",
+        "postgres://user:sec#canary@localhost/auth",
+        "postgresql://localhost/auth?user=me&password=sec@canary",
+        "postgresql://user:canary/auth",
+    ],
+)
+def test_url_whose_password_might_be_taken_for_something_else_is_refused(url: str) -> None:
+    """It is said how to write it, and nothing of it is repeated: no error and no traceback has part of a password."""
+    with pytest.raises(ConfigurationError, match="%40") as caught:
+        open_database(url)
+    assert "canary" not in "".join(traceback.format_exception(caught.value))
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        "127.0.0.1:1/auth?sslmode=disable",
+        "user:a:b%40c%2Fd@127.0.0.1:1,127.0.0.1:1/auth",
+        "user@[::1]:1/auth",
+        "user@/auth?host=/nowhere",
+        "?host=/nowhere",
+    ],
+)
+def test_url_that_can_be_read_in_one_way_only_is_taken(place: str) -> None:
+    """Hosts, ports, addresses in brackets and sockets: there is only nobody there."""
+    with pytest.raises(RegistryUnavailable):
+        open_database(f"postgresql://{place}")
+
+
+def test_host_that_is_not_found_is_not_named() -> None:
+    """Nothing of the URL is repeated in the reason, which is logged."""
+    with pytest.raises(RegistryUnavailable, match="resolve") as caught:
+        open_database("postgresql://user:secret@canary.invalid/auth")
+    assert "canary" not in str(caught.value)

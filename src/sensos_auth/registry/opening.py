@@ -15,6 +15,9 @@ from sensos_auth.registry.transactions import Registry
 _SQLITE = re.compile(r"sqlite:///(?P<path>[^?#]+)")
 NEEDS_PSYCOPG: Final = "a registry on PostgreSQL needs psycopg: run pip install 'sensos-auth[server,postgresql]'"
 _POSTGRESQL = ("postgresql://", "postgres://")
+_HOST = r"(?:\[[^\]]*\]|[^@:/?#,\[\]]*)(?::\d*)?"
+# Stricter than libpq, which takes part of a password with an @ or a / for the host, and names that in errors.
+_POSTGRESQL_URL = re.compile(rf"postgres(?:ql)?://(?:[^@/?#]*@)?{_HOST}(?:,{_HOST})*(?:[/?][^@]*)?")
 
 
 def open_registry(url: str) -> Registry:
@@ -39,13 +42,29 @@ def open_registry(url: str) -> Registry:
 
 
 def open_database(url: str) -> Database:
-    """Connect to the engine that the URL names, without touching what is in it."""
-    return _postgresql_database(url) if is_postgresql(url) else SqliteDatabase(sqlite_file(url))
+    """Connect to the engine that the URL names, without touching what is in it.
+
+    Raises ConfigurationError, RegistryUnavailable.
+    """
+    if not is_postgresql(url):
+        return SqliteDatabase(sqlite_file(url))
+    check_postgresql_url(url)
+    return _postgresql_database(url)
 
 
 def is_postgresql(url: str) -> bool:
     """Tell whether the URL names a PostgreSQL database, as far as its beginning tells."""
     return url.startswith(_POSTGRESQL)
+
+
+def check_postgresql_url(url: str) -> None:
+    """Raise ConfigurationError, which repeats nothing of it, for a URL of which another part may be password."""
+    if not _POSTGRESQL_URL.fullmatch(url):
+        raise ConfigurationError(
+            "SENSOS_AUTH_DATABASE_URL is no URL of a PostgreSQL database: it must look like "
+            "postgresql://user:password@host:5432/database, and @ / ? # % in the password, or in an option, be written "
+            "as %40 %2F %3F %23 %25"
+        )
 
 
 def shown_url(url: str) -> str:

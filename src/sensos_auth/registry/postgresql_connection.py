@@ -26,7 +26,8 @@ _KEEPALIVES: Final = {
 }
 # Who reads may be slow: an export that somebody pages through.
 _OPTIONS = "-c lock_timeout=2000 -c statement_timeout={} -c idle_in_transaction_session_timeout=600000"
-_REASON = re.compile(r"failed: (?:FATAL:\s+)?(.+)")
+_REASON = re.compile(r".*failed: (?:FATAL:\s+)?(.+)")
+_NAMED = re.compile(r"'.*'|\".*\"")
 
 
 class Connection(psycopg.Connection[Row]):
@@ -108,4 +109,5 @@ def reason(error: psycopg.Error) -> str:
     if error.diag.message_primary:
         return error.diag.message_primary
     found = _REASON.findall(str(error))
-    return "; ".join(dict.fromkeys(part.strip() for part in found)) or str(error).partition("\n")[0]
+    # What is named otherwise is taken from the URL, such as a host that is not found.
+    return "; ".join(dict.fromkeys(part.strip() for part in found)) or _NAMED.sub("…", str(error).partition("\n")[0])

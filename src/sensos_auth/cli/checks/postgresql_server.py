@@ -9,8 +9,8 @@ import psycopg
 
 from sensos_auth.cli.checks.finding import Finding, Status, ok, wrong
 from sensos_auth.cli.checks.registry_content import check_content
-from sensos_auth.model.errors import SensosAuthError
-from sensos_auth.registry.opening import open_database, shown_url
+from sensos_auth.model.errors import ConfigurationError, SensosAuthError
+from sensos_auth.registry.opening import check_postgresql_url, open_database, shown_url
 from sensos_auth.registry.postgresql_connection import OLDEST_SERVER, reason, settings
 
 # Seconds. Between the clocks of nodes, for which the server's stands.
@@ -20,8 +20,12 @@ _LARGEST_DIFFERENCE = 5
 def check_postgresql(url: str, environment: Mapping[str, str]) -> Iterator[Finding]:
     """Look at the server that the URL names, and into the registry on it. Nothing is changed."""
     try:
+        check_postgresql_url(url)
         with closing(_connect(url)) as connection:
             findings = list(_server(url, connection))
+    except ConfigurationError as error:
+        yield wrong("database", error)
+        return
     except psycopg.ProgrammingError:  # its text may repeat the password
         form = "postgresql://user@host:5432/database"
         yield wrong("database", f"SENSOS_AUTH_DATABASE_URL is no URL of a PostgreSQL database: {form}")
