@@ -129,6 +129,25 @@ def test_server_that_loses_what_it_acknowledged_is_refused(postgresql: Place) ->
         postgresql.open()
 
 
+@pytest.mark.parametrize("isolation", ["repeatable read", "serializable"])
+def test_changes_at_once_all_succeed_whatever_isolation_the_server_is_set_to(postgresql: Place, isolation: str) -> None:
+    """A snapshot that is older than the turn of its writer would have it fail: the one before has changed the clock."""
+    postgresql.open()
+    with psycopg.connect(postgresql.address, autocommit=True) as other:
+        name = other.info.dbname
+        other.execute(f"ALTER DATABASE \"{name}\" SET default_transaction_isolation = '{isolation}'".encode())
+    registry = postgresql.open()
+
+    def write(number: int) -> None:
+        with registry.another().change("me") as change:
+            create_tenant(change, name=f"tenant {number}")
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(write, range(40)))
+    with registry.view() as view:
+        assert len(list_tenants(view)) == 40
+
+
 @pytest.mark.parametrize("url", ["postgresql://me:canary@[h/d", "postgresql://me:canary@h/d?nonsense=1"])
 def test_bad_url_is_refused_without_its_password(url: str) -> None:
     """A URL that can't be one is a mistake of the configuration; its password is not repeated, in no traceback."""

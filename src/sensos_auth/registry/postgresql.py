@@ -107,7 +107,8 @@ class PostgresqlDatabase:
     def write(self, *, is_losable: bool = False) -> Iterator[Connection]:
         """Return a transaction that changes the database."""
         with self._connection() as connection:
-            connection.isolation_level, connection.read_only = None, None
+            # Not whatever the server is set to: a snapshot from before the lock would be out of date.
+            connection.isolation_level, connection.read_only = psycopg.IsolationLevel.READ_COMMITTED, None
             with connection.transaction():
                 connection.execute(_QUEUE_AND_HURRY, (_WRITERS_LOCK,))
                 if is_losable:
