@@ -10,6 +10,7 @@ import subprocess
 import sys
 import zipfile
 from collections.abc import Iterator
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
@@ -97,6 +98,8 @@ def test_proxies_that_are_trusted_are_caddys_network(declared: dict[str, Any], o
     """The nodes believe X-Forwarded-For from where Caddy is."""
     subnet = declared["networks"]["front"]["ipam"]["config"][0]["subnet"]
     assert {service["environment"]["SENSOS_AUTH_TRUSTED_PROXIES"] for service in ours.values()} == {subnet}
+    assert not ip_network(subnet).overlaps(ip_network("172.31.0.0/16"))  # the default VPC of AWS, where it may run
+    assert subnet in (DEPLOY / "README.md").read_text("utf-8")
 
 
 def _make_secrets(folder: Path) -> "subprocess.CompletedProcess[str]":

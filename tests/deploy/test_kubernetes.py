@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from sensos_auth.server.client_address import TRUSTED_PROXIES, trusted_proxies
 from sensos_auth.server.draining import LEAVING_SECONDS
 from sensos_auth.server.health_endpoints import ALIVE_PATH, READY_PATH
 from sensos_auth.server.serving import DRAIN_SECONDS
@@ -158,6 +159,23 @@ def test_ingress_hands_on_what_a_node_that_is_cut_off_refuses(manifests: dict[st
     (tls,) = ingress["spec"]["tls"]
     assert tls["hosts"] == [rule["host"] for rule in ingress["spec"]["rules"]]
     assert f"`{tls['secretName']}`" in (DEPLOY / "README.md").read_text("utf-8")
+
+
+def test_names_are_looked_up_in_the_cluster_and_on_the_machine(manifests: dict[str, dict[str, Any]]) -> None:
+    """The cluster's DNS and, where there is one, the machine's cache of it: they alone are asked."""
+    (lookups,) = [
+        rule
+        for rule in manifests["NetworkPolicy"]["spec"]["egress"]
+        if {"port": 53, "protocol": "UDP"} in rule["ports"]
+    ]
+    in_cluster, on_machine = lookups["to"]
+    assert in_cluster["namespaceSelector"]["matchLabels"] == {"kubernetes.io/metadata.name": "kube-system"}
+    assert on_machine == {"ipBlock": {"cidr": "169.254.20.10/32"}}
+
+
+def test_few_are_believed_about_whose_request_it_is(settings: dict[str, str]) -> None:
+    """One network of a cluster, and not all that a company has."""
+    assert all(network.prefixlen >= 16 for network in trusted_proxies(settings[TRUSTED_PROXIES]))
 
 
 def test_upgrades_take_no_node_away(manifests: dict[str, dict[str, Any]]) -> None:
