@@ -5,6 +5,8 @@ from tests.planted_defects.defect import Defect, in_file
 _MACHINE = "server/test_lease_machine.py"
 _lease = in_file("registry/lease.py", "registry/test_lease.py", _MACHINE)
 _held = in_file("registry/held_credentials.py", "registry/test_held_credentials.py", _MACHINE)
+_following = in_file("registry/following.py", "registry/test_following.py")
+_credentials = in_file("registry/credentials.py", "registry/test_following.py")
 _follower = in_file("server/registry_follower.py", "server/test_registry_follower.py", _MACHINE)
 
 DEFECTS: list[Defect] = [
@@ -71,4 +73,13 @@ DEFECTS: list[Defect] = [
         "        elif",
     ),
     _follower.defect("Z35 the making of a secret goes unnoticed", 'event.action.startswith("secret.")', "False"),
+    _following.defect(
+        "Z30 the version is taken from a standby",
+        "        check_primary(is_standby=is_standby)\n        standing",
+        "        standing",
+    ),
+    _following.defect(
+        "Z30 changes are read from a standby", "                check_primary(is_standby=is_standby)\n", ""
+    ),
+    _credentials.defect("Z30 secrets are read from a standby", "    check_primary(is_standby=is_standby)\n", ""),
 ]

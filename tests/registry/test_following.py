@@ -5,6 +5,7 @@ import time
 import traceback
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 
 import psycopg
 import pytest
@@ -19,7 +20,10 @@ from sensos_auth.registry.migrating import migrate
 from sensos_auth.registry.postgresql import PostgresqlDatabase
 from sensos_auth.registry.program_age import ProgramTooOld
 from sensos_auth.registry.revocations import revoke_token
+from sensos_auth.registry.statements import load_statements
 from sensos_auth.registry.tenants import create_tenant, list_tenants
+from sensos_auth.registry.transactions import View
+from tests.nodes.postgresql_cluster import postgresql_cluster
 from tests.postgresql_server import PASSWORD
 from tests.registries import Place
 from tests.registry.test_program_age import CONTRACTED
@@ -212,3 +216,49 @@ def test_z50_program_that_has_become_too_old_is_refused(
         raise AssertionError(view)
     with postgresql.view() as view, pytest.raises(ProgramTooOld):
         find_credentials(view, [b"digest"])
+
+
+def test_z30_answer_of_a_standby_is_believed_nowhere(
+    url: str, postgresql: Registry, follower: RegistryFollower
+) -> None:
+    """A proxy that understands SQL may ask one, over the connection to the primary: here the server says it is one."""
+    follower.standing()
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("CREATE FUNCTION pg_is_in_recovery() RETURNS boolean LANGUAGE sql RETURN true")
+        connection.execute(f'ALTER DATABASE "{connection.info.dbname}" SET search_path = public, pg_catalog'.encode())
+    with RegistryFollower(url) as misled:
+        with pytest.raises(RegistryUnavailable, match="standby"):
+            misled.standing()
+        with pytest.raises(RegistryUnavailable, match="standby"), misled.view(0) as view:
+            raise AssertionError(view)
+    with (
+        postgresql.view() as view,
+        closing(psycopg.connect(url)) as connection,
+        pytest.raises(RegistryUnavailable, match="standby"),
+    ):
+        find_credentials(replace(view, connection=connection), [b"digest"])
+
+
+@pytest.mark.slow
+@pytest.mark.waits
+@pytest.mark.timeout(120)
+def test_z30_real_standby_is_believed_nowhere() -> None:
+    """The same with one of a cluster, over a connection that was made as no node makes it."""
+    with postgresql_cluster() as cluster:
+        url = cluster.primary.url(cluster.database)
+        with closing(PostgresqlDatabase(url)) as database:
+            migrate(database, 0)
+        with cluster.primary.connection(cluster.database) as connection:
+            connection.execute("SET synchronous_commit = remote_apply")
+            connection.execute("UPDATE clock SET version = version")  # returns once the standby has it all
+        connection = psycopg.connect(cluster.standby.url(cluster.database), autocommit=True)
+        with RegistryFollower(url) as follower, closing(connection):
+            follower.standing()
+            follower.close()
+            follower._connection = connection  # type: ignore[assignment]
+            with pytest.raises(RegistryUnavailable, match="standby"):
+                follower.standing()
+            with pytest.raises(RegistryUnavailable, match="standby"), follower.view(0) as view:
+                raise AssertionError(view)
+            with pytest.raises(RegistryUnavailable, match="standby"):
+                find_credentials(View(connection, load_statements("psycopg"), 0), [b"digest"])

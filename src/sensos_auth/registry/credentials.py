@@ -4,6 +4,7 @@ from typing import Any, NamedTuple, Protocol
 
 import apsw
 
+from sensos_auth.registry.primary import check_primary
 from sensos_auth.registry.program_age import check_program
 from sensos_auth.registry.sqlite import SqliteDatabase, explain
 from sensos_auth.registry.statements import load_statements
@@ -63,12 +64,13 @@ class ReadTogether(NamedTuple):
 def find_credentials(view: View, digests: list[bytes]) -> ReadTogether:
     """Return what is known of the secrets with these digests, all in one snapshot. For PostgreSQL.
 
-    Raises ProgramTooOld.
+    Raises ProgramTooOld, and RegistryUnavailable when it was no primary that answered.
     """
     rows = list(view.statements.credentials(view.connection, digests=digests))
-    *_, version, _, oldest_program = rows[0]
+    *_, version, _, oldest_program, is_standby = rows[0]
+    check_primary(is_standby=is_standby)
     check_program(oldest_program)
-    return ReadTogether([_known(row[:-1]) for row in rows], version)
+    return ReadTogether([_known(row[:-2]) for row in rows], version)
 
 
 class SqliteCredentialReader:

@@ -8,6 +8,7 @@ import psycopg
 
 from sensos_auth.registry.postgresql import CHANNEL, postgresql_errors
 from sensos_auth.registry.postgresql_connection import connect
+from sensos_auth.registry.primary import check_primary
 from sensos_auth.registry.program_age import check_program
 from sensos_auth.registry.statements import load_statements
 from sensos_auth.registry.transactions import View
@@ -47,7 +48,9 @@ class RegistryFollower:
     def standing(self) -> Standing:
         """Ask how things stand; raises RegistryUnavailable, ProgramTooOld."""
         with postgresql_errors():
-            standing = Standing(*self._statements.standing(self._connection))
+            *answer, is_standby = self._statements.standing(self._connection)
+        check_primary(is_standby=is_standby)
+        standing = Standing(*answer)
         check_program(standing.oldest_program)
         return standing
 
@@ -58,7 +61,9 @@ class RegistryFollower:
         with postgresql_errors():
             connection.isolation_level, connection.read_only = psycopg.IsolationLevel.REPEATABLE_READ, True
             with connection.transaction():
-                check_program(self._statements.oldest_program(connection))
+                oldest_program, is_standby = self._statements.who_reads_where(connection)
+                check_primary(is_standby=is_standby)
+                check_program(oldest_program)
                 yield View(connection, self._statements, now)
 
     def wait(self, seconds: float) -> None:

@@ -19,8 +19,12 @@ UPDATE clock SET issuing_locked_at = :locked_at;
 UPDATE clock SET version = :version WHERE version < :version;
 
 -- name: standing()^
--- For PostgreSQL. What a node asks several times in a second.
+-- For PostgreSQL. What a node asks several times in a second; and whether the primary has answered.
 SELECT version, signing_keys_version, revocations_version,
        (SELECT COALESCE(MAX(version), 0) FROM audit_events), audit_hash, oldest_program,
-       CAST(EXTRACT(EPOCH FROM clock_timestamp()) AS FLOAT8)
+       CAST(EXTRACT(EPOCH FROM clock_timestamp()) AS FLOAT8), pg_is_in_recovery()
 FROM clock;
+
+-- name: who_reads_where()^
+-- For PostgreSQL: what the clock says of programs, and whether the primary has answered.
+SELECT oldest_program, pg_is_in_recovery() FROM clock;

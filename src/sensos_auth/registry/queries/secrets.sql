@@ -15,11 +15,11 @@ LIMIT 1;
 
 -- name: credentials(digests)
 -- The same for several digests, in their order; for PostgreSQL. One that is behind the last secret gets a row of NULL.
--- With each, what the clock says of programs.
+-- With each, what the clock says of programs, and whether the primary has answered.
 SELECT CASE WHEN s.digest = asked.digest THEN s.secret_id END, s.application_id, s.tenant_id, s.expires_at,
        COALESCE(s.revoked_at, s.application_disabled_at, t.disabled_at), s.application_scope,
        COALESCE(s.application_lifetime, t.lifetime), s.application_audience, c.version, c.signing_keys_version,
-       c.oldest_program
+       c.oldest_program, pg_is_in_recovery()
 FROM clock c
 CROSS JOIN unnest(CAST(:digests AS BYTEA[])) WITH ORDINALITY AS asked (digest, place)
 LEFT JOIN LATERAL (SELECT * FROM secrets WHERE secrets.digest >= asked.digest ORDER BY secrets.digest LIMIT 1) s ON TRUE
