@@ -2,22 +2,28 @@
 
 import os
 import signal
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple, Self
 
+import httpcore2
 import httpx2
 import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
+from sensos_auth.registry.revocations import revoke_token
+from sensos_auth.verifying import InvalidToken, Verifier
+from sensos_auth.verifying.connected import ConnectedVerifier
 from tests.deploy.caddy import Caddy, caddy_program, running_caddy
-from tests.postgresql_server import new_database_url
+from tests.postgresql_server import new_database_url, reached_over_tcp
 from tests.running_service import (
+    AUDIENCE,
     JWKS_PATH,
     TOKEN_PATH,
     ExampleApplication,
@@ -25,10 +31,10 @@ from tests.running_service import (
     free_port,
     start_service,
 )
+from tests.tcp_proxy import TcpProxy
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.waits,
     pytest.mark.skipif(caddy_program() is None, reason="Caddy is not here: `make gateways` gets it where apt-get does"),
 ]
 _CLIENTS = 6
@@ -36,11 +42,13 @@ _CLIENTS = 6
 
 @dataclass
 class Deployment:
-    """Two nodes on one database. They are started anew on the port that they had."""
+    """Two nodes on one database, which the second reaches by a ``way``. They are started anew on the port they had."""
 
     folder: Path
     issuer: str
-    database: str = field(default_factory=new_database_url)
+    database: str
+    way: TcpProxy
+    by_way: str
     ports: list[int] = field(default_factory=lambda: [free_port(), free_port()])
     nodes: list[RunningService] = field(default_factory=list)
 
@@ -48,7 +56,7 @@ class Deployment:
         """Start a node."""
         settings = {
             "SENSOS_AUTH_ISSUER": self.issuer,
-            "SENSOS_AUTH_DATABASE_URL": self.database,
+            "SENSOS_AUTH_DATABASE_URL": self.by_way if number else self.database,
             "SENSOS_AUTH_MASTER_KEY_FILE": str(self.folder / "master.key"),
             "SENSOS_AUTH_TRUSTED_PROXIES": "127.0.0.0/8",
         }
@@ -73,15 +81,17 @@ def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Deplo
     """Return what runs."""
     folder = tmp_path_factory.mktemp("deployment")
     https_port = free_port()
-    made = Deployment(folder, f"https://localhost:{https_port}")
-    try:
-        made.start(0)
-        made.start(1)
-        with running_caddy(folder / "caddy", made.ports, https_port=https_port) as caddy:
-            yield made, caddy
-    finally:
-        for node in made.nodes:
-            node.end(at_once=True)
+    database = new_database_url()
+    with reached_over_tcp(database) as (way, by_way):
+        made = Deployment(folder, f"https://localhost:{https_port}", database, way, by_way)
+        try:
+            made.start(0)
+            made.start(1)
+            with running_caddy(folder / "caddy", made.ports, https_port=https_port) as caddy:
+                yield made, caddy
+        finally:
+            for node in made.nodes:
+                node.end(at_once=True)
 
 
 @pytest.fixture
@@ -170,6 +180,7 @@ def is_served_by_both(nodes: Deployment, caddy: Caddy, application: ExampleAppli
     raise AssertionError("one of the nodes gets no request")
 
 
+@pytest.mark.waits
 def test_tls_and_both_nodes(nodes: Deployment, caddy: Caddy, application: ExampleApplication) -> None:
     """Clients check the certificate and get tokens of the https issuer, from both nodes; http leads to https."""
     with caddy.client() as client:
@@ -183,6 +194,7 @@ def test_tls_and_both_nodes(nodes: Deployment, caddy: Caddy, application: Exampl
     is_served_by_both(nodes, caddy, application)
 
 
+@pytest.mark.waits
 def test_client_cannot_choose_its_address(caddy: Caddy, application: ExampleApplication) -> None:
     """Caddy says who asks, whatever the client says: nobody gets another address its limit of refusals used up."""
     wrong = application.credentials(applicationSecret="sensos_sk_wrong")
@@ -192,6 +204,7 @@ def test_client_cannot_choose_its_address(caddy: Caddy, application: ExampleAppl
     assert answers == {401}  # and no 429: our own address, a loopback one, has no limit
 
 
+@pytest.mark.waits
 @pytest.mark.timeout(90)
 def test_node_that_ends_is_left_in_time(nodes: Deployment, caddy: Caddy, application: ExampleApplication) -> None:
     """SIGTERM, as at each upgrade: no request fails, and once it is back it gets its share again."""
@@ -206,6 +219,7 @@ def test_node_that_ends_is_left_in_time(nodes: Deployment, caddy: Caddy, applica
     is_served_by_both(nodes, caddy, application)
 
 
+@pytest.mark.waits
 @pytest.mark.timeout(90)
 def test_node_that_dies_takes_nothing_with_it(nodes: Deployment, caddy: Caddy, application: ExampleApplication) -> None:
     """SIGKILL: only token requests that it had taken fail, which clients repeat; nothing that began afterwards."""
@@ -223,6 +237,7 @@ def test_node_that_dies_takes_nothing_with_it(nodes: Deployment, caddy: Caddy, a
     is_served_by_both(nodes, caddy, application)
 
 
+@pytest.mark.waits
 def test_all_but_tokens_goes_on_without_the_database(
     nodes: Deployment, caddy: Caddy, application: ExampleApplication
 ) -> None:
@@ -249,3 +264,61 @@ def test_all_but_tokens_goes_on_without_the_database(
             assert time.monotonic() < give_up_at, "no token after the database came back"
             time.sleep(0.1)
     is_served_by_both(nodes, caddy, application)
+
+
+_VERIFIERS = 8
+_ROUNDS = 4
+
+
+def _accepts(verifier: ConnectedVerifier, token: str) -> bool:
+    try:
+        verifier.verify(token)
+    except InvalidToken:
+        return False
+    return True
+
+
+def _seconds_until_all_refuse(verifiers: list[ConnectedVerifier], token: str) -> float:
+    began = time.monotonic()
+    while any(_accepts(verifier, token) for verifier in verifiers):
+        assert time.monotonic() < began + 10
+        time.sleep(0.005)
+    return time.monotonic() - began
+
+
+def _revoke(nodes: Deployment, token_id: str) -> None:
+    """Revoke a token, and return when any call that does would have returned."""
+    with nodes.nodes[0].registry.change("test") as change:
+        revoke_token(change, token_id)
+
+
+@pytest.mark.timeout(120)
+def test_verifiers_refuse_within_a_second_though_a_node_is_cut_off_in_silence(
+    nodes: Deployment, caddy: Caddy, application: ExampleApplication, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Half of them wait at a node that hears nothing any more: their next poll goes to the other one."""
+    trust = ssl.create_default_context(cafile=str(caddy.root))
+    monkeypatch.setattr(httpcore2, "default_ssl_context", lambda **_: trust)  # what this machine trusts
+    took = []
+    with ExitStack() as stack, caddy.client() as client:
+        verifiers = [
+            stack.enter_context(closing(Verifier.connect(nodes.issuer, audience=AUDIENCE))) for _ in range(_VERIFIERS)
+        ]
+        for verifier in verifiers:
+            verifier.wait_until_ready()
+        for number in range(_ROUNDS):
+            _revoke(nodes, f"nobody-{number}")  # all poll anew, and are shared out
+            time.sleep(1)
+            token = client.post(TOKEN_PATH, json=application.credentials()).json()["accessToken"]
+            token_id = verifiers[0].verify(token).token_id
+            assert all(_accepts(verifier, token) for verifier in verifiers)
+            nodes.way.swallows = True
+            try:
+                time.sleep(0.1 * (number % 4))
+                _revoke(nodes, token_id)
+                took.append(_seconds_until_all_refuse(verifiers, token))
+            finally:
+                nodes.way.swallows = False
+                nodes.way.cut()
+            is_served_by_both(nodes, caddy, application)
+    assert max(took) < 1.0, took

@@ -34,10 +34,11 @@ from sensos_auth.verifying.revocation_state import RevocationState
 _ASKS_EVERY = LEASE / 3
 # Seconds before it connects anew, drawn anew each time: nodes that lost the server together don't come back together.
 _SOONEST, _LATEST = 0.1, 0.5
-# Seconds without an answer after which nobody waits here for news; after which this node is not ready; and by which its
-# clock may differ from the server's.
-_NO_NEWS = 2 * LEASE
-_SILENCE = 3.0
+# Seconds without an answer after which this node is not ready; after which nobody waits here for news; and by which its
+# clock may differ from the server's. Not ready first, by more than the pause between two questions of a balancer: a
+# verifier that is sent away comes back at once, and must not be led here again.
+_SILENCE = 2 * LEASE
+_NO_NEWS = 3 * LEASE
 _MOST_SKEW = 5.0
 # Seconds after which a program that has become too old looks again: a backup may have been restored.
 _TOO_OLD_FOR = 2.0
@@ -125,7 +126,7 @@ class FollowedRegistry:
         self._thread.join(timeout)
 
     def check_ready(self) -> None:
-        """Raise RegistryUnavailable when the registry has been silent for 3 s, or the clocks differ by 5 s.
+        """Raise RegistryUnavailable when the registry has been silent for two leases, or the clocks differ by 5 s.
 
         Also when this program has become too old for it.
         """
@@ -139,7 +140,7 @@ class FollowedRegistry:
     def version(self) -> int:
         """Return the registry version that was heard of last, 0 before the first.
 
-        Raises RegistryUnavailable when nothing was heard for two leases: others may know of a change by now.
+        Raises RegistryUnavailable when nothing was heard for three leases: others may know of a change by now.
         """
         if 0 < self._heard_at < seconds_since_boot() - _NO_NEWS:
             raise RegistryUnavailable("the registry is out of reach")
