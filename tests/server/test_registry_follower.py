@@ -301,10 +301,34 @@ def test_z35_node_that_is_cut_off(site: Site, fault: str) -> None:
     assert PASSWORD not in str(lines)
 
 
+def test_z35_cut_off_node_vouches_for_what_it_holds_for_a_while_only(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may have missed a revocation: after the limit nothing is verified, until the registry is heard again."""
+    monkeypatch.setattr(registry_follower, "_VERIFIES_FOR", 1.0)
+    node = site.start()
+    wait_until(lambda: node.revocations.are_whole)
+    generation = node.revocations.generation()
+    time.sleep(1.2)
+    assert node.revocations.generation() == generation  # nothing has changed, and it is heard of all the while
+    site.proxy.swallows = True
+    cut_off_at = time.monotonic()
+    site.change(revoke_token, "missed")
+    while time.monotonic() < cut_off_at + 0.8:
+        assert node.revocations.generation() == generation
+        time.sleep(0.05)
+    time.sleep(0.3)
+    with pytest.raises(RevocationsUnavailable, match="out of reach"):
+        node.revocations.generation()
+    site.proxy.swallows = False
+    wait_until(lambda: not _raises(node.revocations.generation))
+    assert node.revocations.voids(_token("missed"))
+
+
 def _raises(ask: Callable[[], object]) -> bool:
     try:
         ask()
-    except RegistryUnavailable:
+    except (RegistryUnavailable, RevocationsUnavailable):
         return True
     return False
 

@@ -40,6 +40,8 @@ _SOONEST, _LATEST = 0.1, 0.5
 _SILENCE = 2 * LEASE
 _NO_NEWS = 3 * LEASE
 _MOST_SKEW = 5.0
+# Seconds without hearing of the revocations for which this node still verifies tokens by those that it holds.
+_VERIFIES_FOR = 300.0
 # Seconds after which a program that has become too old looks again: a backup may have been restored.
 _TOO_OLD_FOR = 2.0
 # Changes that are named one by one.
@@ -73,16 +75,30 @@ class HeldKeys:
 
 
 class HeldRevocations:
-    """The revocations as they were heard of last, for the service's own verifier."""
+    """The revocations as they were heard of last, for the service's own verifier.
+
+    ``heard_at`` is as of when they are all, in seconds since boot.
+    """
 
     def __init__(self) -> None:
         self.state = RevocationState()
-        self.are_whole = False
+        self.heard_at = float("-inf")
+
+    @property
+    def are_whole(self) -> bool:
+        """Whether all were read once."""
+        return self.heard_at > float("-inf")
 
     def generation(self) -> int:
-        """Return a number that changes with each revocation; raises RevocationsUnavailable before all were read."""
+        """Return a number that changes with each revocation.
+
+        Raises RevocationsUnavailable before all were read, and when nothing was heard for five minutes: what was
+        revoked meanwhile is not known here.
+        """
         if not self.are_whole:
             raise RevocationsUnavailable("the revocations have not been read yet")
+        if seconds_since_boot() - self.heard_at > _VERIFIES_FOR:
+            raise RevocationsUnavailable("the registry has been out of reach for too long to verify without it")
         return self.state.generation
 
     def voids(self, token: Provenance) -> bool:
@@ -193,7 +209,10 @@ class FollowedRegistry:
             self._last = standing
         self.lease.confirm(Confirmed(standing.version, standing.signing_keys_version, asked_at + LEASE))
         self._heard_at = asked_at
-        return self._read_revocations(follower, standing)
+        if not self._read_revocations(follower, standing):
+            return False
+        self.revocations.heard_at = asked_at
+        return True
 
     def _hear(self, follower: RegistryFollower, standing: Standing) -> bool:
         """Take in what has changed; return False when the registry went back, and has to be looked at anew."""
@@ -244,7 +263,6 @@ class FollowedRegistry:
         with follower.view(int(self._clock())) as view:
             page = revocation_page(view, self._issuer, held.state.version)
         held.state.apply(page)
-        held.are_whole = held.are_whole or not page.more
         return not page.more
 
     def _note_clock(self, standing: Standing) -> None:
