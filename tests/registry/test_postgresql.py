@@ -148,6 +148,40 @@ def test_changes_at_once_all_succeed_whatever_isolation_the_server_is_set_to(pos
         assert len(list_tenants(view)) == 40
 
 
+@pytest.mark.parametrize("ahead", [-25 * 3600, -6, 6, 3600])
+def test_nothing_is_changed_by_a_machine_with_a_wrong_clock(postgresql: Place, ahead: int) -> None:
+    """What it took away would have an end that is over, or a beginning that is to come: it is told to set its clock."""
+    with postgresql.open().change("me") as change:
+        tenant = create_tenant(change, name="a")
+    with closing(PostgresqlDatabase(postgresql.address, clock=lambda: time.time() + ahead)) as database:
+        registry = Registry(database, clock=lambda: int((time.time() + ahead) * 1000))
+        for each in (registry, registry.another()):
+            refused = pytest.raises(RegistryUnavailable, match=f"clocks .* differ by {abs(ahead)} s")
+            with refused, each.change("me") as change:
+                disable_tenant(change, tenant.tenant_id)
+            with each.view() as view:
+                assert [tenant.disabled_at for tenant in list_tenants(view)] == [None]
+
+
+@pytest.mark.parametrize("ahead", [-4, 4])
+def test_clocks_differ_by_a_little_everywhere(postgresql: Place, ahead: int) -> None:
+    """As far as a node is ready with, changes are made; and waiting for one's turn is no difference."""
+    turn = postgresql.open()
+    with closing(PostgresqlDatabase(postgresql.address, clock=lambda: time.time() + ahead)) as database:
+        registry = Registry(database)
+
+        def write() -> None:
+            with registry.change("me") as change:
+                create_tenant(change, name="a")
+
+        with ThreadPoolExecutor(1) as pool:
+            with turn.change("me") as change:
+                create_tenant(change, name="b")
+                waiting = pool.submit(write)
+                time.sleep(1.5)
+            waiting.result(5)
+
+
 @pytest.mark.parametrize("url", ["postgresql://me:canary@[h/d", "postgresql://me:canary@h/d?nonsense=1"])
 def test_bad_url_is_refused_without_its_password(url: str) -> None:
     """A URL that can't be one is a mistake of the configuration; its password is not repeated, in no traceback."""

@@ -6,7 +6,7 @@ reader never sees a version before the one that precedes it.
 
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Final, Self
 
@@ -24,6 +24,7 @@ from sensos_auth.registry.postgresql_connection import (
     settings,
     watch,
 )
+from sensos_auth.registry.server_clock import check_clock
 from sensos_auth.registry.statements import Driver
 
 # What followers listen to: they look at once, and not only when they would have anyway.
@@ -45,7 +46,10 @@ _UNAVAILABLE = (
 )
 # Writers queue here, migrations among them, and so commit in version order. Who then does nothing for ten seconds, such
 # as a process that was stopped, holds nobody up any longer.
-_QUEUE_AND_HURRY = "SELECT pg_advisory_xact_lock(%s), set_config('idle_in_transaction_session_timeout', '10s', true)"
+_QUEUE_AND_HURRY = (
+    "SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) AS FLOAT8), "
+    "pg_advisory_xact_lock(%s), set_config('idle_in_transaction_session_timeout', '10s', true)"
+)
 _FOR_POSTGRESQL = re.compile(r"/\*postgresql (.*?)\*/", re.DOTALL)
 
 
@@ -58,13 +62,14 @@ class PostgresqlDatabase:
     driver: Driver = "psycopg"
     settles_in = LEASE + _MARGIN
 
-    def __init__(self, url: str) -> None:
-        """Connect.
+    def __init__(self, url: str, clock: Callable[[], float] = time.time) -> None:
+        """Connect. ``clock`` is this machine's, in UTC seconds, which must be right for changes.
 
         Raises RegistryUnavailable when the server can't be reached, ConfigurationError for a bad URL, or a server that
         is too old or loses what it has acknowledged.
         """
         self.url = url
+        self._clock = clock
         self._is_shared = False
         began = time.monotonic()
         with postgresql_errors(), connect(url, "start") as connection:
@@ -99,6 +104,7 @@ class PostgresqlDatabase:
         """Return the same database for another thread, which needs no connection of its own."""
         shared = object.__new__(type(self))
         shared.url = self.url
+        shared._clock = self._clock
         shared._pool = self._pool
         shared._is_shared = True
         return shared
@@ -110,7 +116,7 @@ class PostgresqlDatabase:
             # Not whatever the server is set to: a snapshot from before the lock would be out of date.
             connection.isolation_level, connection.read_only = psycopg.IsolationLevel.READ_COMMITTED, None
             with connection.transaction():
-                connection.execute(_QUEUE_AND_HURRY, (_WRITERS_LOCK,))
+                self._take_turn(connection)
                 if is_losable:
                     connection.execute("SET LOCAL synchronous_commit = off")
                 yield connection
@@ -120,6 +126,11 @@ class PostgresqlDatabase:
             if connection.warnings > warnings:
                 # It was told not to wait for its standby any longer. The change stands here, and may be lost there.
                 raise RegistryUnavailable("the change was not confirmed by the standby: whether it lasts is unknown")
+
+    def _take_turn(self, connection: Connection) -> None:
+        asked_at = self._clock()
+        ((server_time, *_),) = connection.execute(_QUEUE_AND_HURRY, (_WRITERS_LOCK,)).fetchall()
+        check_clock(asked_at, server_time, self._clock())
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
