@@ -95,6 +95,12 @@ def audit_head(view: View) -> bytes | None:
     return head
 
 
+def audit_head_at(view: View, version: int) -> bytes | None:
+    """Return the hash of the last event of this registry version; None where there is no event, or it has no hash."""
+    head: bytes | None = view.statements.last_hash_of_version(view.connection, version=version)
+    return head
+
+
 def _event(row: tuple[Any, ...]) -> AuditEvent:
     version, position, at, actor, action, tenant_id, subject, details, digest = row
     return AuditEvent(version, position, at, actor, action, tenant_id, subject, _read(details), digest)

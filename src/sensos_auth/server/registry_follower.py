@@ -18,7 +18,7 @@ from sensos_auth.issuing.stored_keys import StoredKeys, read_stored_keys
 from sensos_auth.model.errors import RegistryUnavailable
 from sensos_auth.model.revocation import Provenance
 from sensos_auth.registry import Registry
-from sensos_auth.registry.audit import AuditEvent, events_page
+from sensos_auth.registry.audit import AuditEvent, audit_head_at, events_page
 from sensos_auth.registry.following import RegistryFollower, Standing
 from sensos_auth.registry.held_credentials import NEW_SECRETS
 from sensos_auth.registry.lease import LEASE, Confirmed, Lease
@@ -220,10 +220,10 @@ class FollowedRegistry:
         with follower.view(int(self._clock())) as view:
             if self.keys.stored is None or self.keys.stored.version != standing.signing_keys_version:
                 self.keys.stored = read_stored_keys(view)
-            # From the last event that is known, which must still be there.
-            from_version = standing.event_version if last is None else last.event_version
-            events = events_page(view, after=(from_version - 1, _END_OF_VERSION), limit=_MOST_EVENTS)
-            goes_on = last is None or _continues(events, last)
+            # The last event that is known must still be there.
+            goes_on = last is None or audit_head_at(view, last.event_version) == last.audit_hash
+            known_version = standing.event_version - 1 if last is None else last.event_version
+            events = events_page(view, after=(known_version, _END_OF_VERSION), limit=_MOST_EVENTS)
             if goes_on and len(events) == _MOST_EVENTS:
                 last = None  # too many to tell them apart
                 events = events_page(view, after=(standing.event_version - 1, _END_OF_VERSION), limit=_MOST_EVENTS)
@@ -274,10 +274,3 @@ class FollowedRegistry:
             else:
                 log.info("clock agrees with the registry's again")
         self._skew = skew
-
-
-def _continues(events: list[AuditEvent], last: Standing) -> bool:
-    """Tell whether the event that was the last one is still there."""
-    return last.audit_hash is None or any(
-        event.version == last.event_version and event.hash == last.audit_hash for event in events
-    )

@@ -29,6 +29,9 @@ WHERE tenant_id = :tenant_id AND (version, position) > (:version, :position)
 ORDER BY version, position
 LIMIT :limit;
 
+-- name: last_hash_of_version(version)$
+SELECT hash FROM audit_events WHERE version = :version ORDER BY position DESC LIMIT 1;
+
 -- name: count_events()$
 SELECT COUNT(*) FROM audit_events;
 
