@@ -9,11 +9,12 @@ from threading import Barrier
 import psycopg
 import pytest
 
-from sensos_auth.model.errors import ConfigurationError, RegistryUnavailable
+from sensos_auth.model.errors import ConfigurationError, NotFound, RegistryUnavailable
 from sensos_auth.registry import Registry, open_registry
 from sensos_auth.registry.lease import LEASE
 from sensos_auth.registry.postgresql import MOST_CONNECTIONS, PostgresqlDatabase
 from sensos_auth.registry.postgresql_connection import LONGEST_ANSWER
+from sensos_auth.registry.tenant_deletion import delete_tenant
 from sensos_auth.registry.tenants import create_tenant, disable_tenant, enable_tenant, list_tenants
 from tests.postgresql_server import PASSWORD, new_database_url, reached_over_tcp
 from tests.registries import Clock, Place
@@ -204,6 +205,32 @@ def test_taking_away_waits_until_no_node_goes_by_what_was_before(postgresql: Pla
         disable_tenant(change, tenant.tenant_id)
     assert waits == [pytest.approx(LEASE, abs=0.02)]
     assert waits[0] > LEASE
+
+
+def test_who_hears_that_it_is_gone_already_hears_it_when_no_node_goes_by_it(postgresql: Place) -> None:
+    """The second of two who delete the same is not told before the first: it takes NotFound for success."""
+    with postgresql.open().change("me") as change:
+        tenant = create_tenant(change, name="a")
+    committed_at: list[float] = []
+    first, second = Registry(postgresql.connect()), Registry(postgresql.connect())
+
+    def settle(seconds: float) -> None:
+        committed_at.append(time.monotonic())
+        time.sleep(seconds)
+
+    def delete(registry: Registry) -> None:
+        with registry.change("me") as change:
+            delete_tenant(change, tenant.tenant_id)
+
+    first.settle = settle
+    with ThreadPoolExecutor(1) as pool:
+        deleted = pool.submit(delete, first)
+        while not committed_at:
+            time.sleep(0.001)
+        with pytest.raises(NotFound):
+            delete(second)
+        assert time.monotonic() - committed_at[0] > LEASE
+        deleted.result(5)
 
 
 def test_connection_lost_in_the_middle_leaves_nothing(postgresql: Place) -> None:

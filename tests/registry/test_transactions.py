@@ -4,6 +4,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from sensos_auth.model.errors import Conflict, InvalidInput, NotFound, SensosAuthError
 from sensos_auth.registry import Registry
 from sensos_auth.registry.audit import list_events
 from sensos_auth.registry.tenants import create_tenant, disable_tenant, list_tenants
@@ -171,3 +172,31 @@ def test_only_what_takes_something_away_is_waited_for(
         change.record("application.disabled", "somebody")
         raise ValueError("no")
     assert settled == [0.5] * waits
+
+
+@pytest.mark.parametrize(
+    ("refusal", "waits"), [(NotFound("gone"), 1), (Conflict("revoked already"), 1), (InvalidInput("no name"), 0)]
+)
+def test_refusal_because_it_is_gone_already_waits_as_well(
+    registry: Registry, refusal: SensosAuthError, waits: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever has taken it away may still wait, and who hears that it is gone takes that for gone everywhere."""
+    monkeypatch.setattr(registry.database, "settles_in", 0.5)
+    settled: list[float] = []
+    registry.settle = settled.append
+    with pytest.raises(type(refusal)), registry.change("me"):
+        raise refusal
+    assert settled == [0.5] * waits
+    with pytest.raises(type(refusal)), registry.refusals_settled(), registry.view():
+        raise refusal
+    assert settled == [0.5] * waits * 2
+
+
+@pytest.mark.parametrize("refusal", [NotFound("gone"), Conflict("revoked already")])
+def test_no_refusal_waits_where_there_is_one_node(sqlite_registry: Registry, refusal: SensosAuthError) -> None:
+    """Its answers are of this moment."""
+    settled: list[float] = []
+    sqlite_registry.settle = settled.append
+    with pytest.raises(type(refusal)), sqlite_registry.change("me"):
+        raise refusal
+    assert settled == []

@@ -171,7 +171,7 @@ def delete(*, application_id: str, yes: bool, wait: bool, wait_timeout: float, a
     There is no way back, and its ID is never given again. The audit trail keeps it. To only cut it off, disable it.
     """
     with opened_registry() as registry:
-        with registry.view() as view:
+        with registry.refusals_settled(), registry.view() as view:
             application = get_application(view, application_id)
             count = count_secrets(view, application_id)
         takes = f"Its secrets ({count}) end with it and its tokens are void, for ever."

@@ -121,7 +121,7 @@ def delete(*, tenant_id: str, yes: bool, wait: bool, wait_timeout: float, as_jso
     There is no way back, and its ID is never given again. The audit trail keeps it. To only cut it off, disable it.
     """
     with opened_registry() as registry:
-        with registry.view() as view:
+        with registry.refusals_settled(), registry.view() as view:
             tenant = get_tenant(view, tenant_id)
             count = count_applications(view, tenant_id=tenant_id)
         takes = f"Its applications ({count}) go with it, their secrets end and their tokens are void, for ever."

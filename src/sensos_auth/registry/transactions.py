@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final, Self
 
+from sensos_auth.model.errors import Conflict, NotFound
 from sensos_auth.registry.audit_chain import StoredEvent, chained_hash
 from sensos_auth.registry.database import Database
 from sensos_auth.registry.program_age import check_program
@@ -104,8 +105,8 @@ class Registry:
 
     Used by one thread at a time. ``clock`` returns UTC milliseconds.
 
-    ``settle`` is called when something was taken away that other nodes may go by for so many seconds more: it waits, or
-    lets whoever answers wait.
+    ``settle`` is called when something was taken away that other nodes may go by for so many seconds more, and when it
+    turns out to be gone already: it waits, or lets whoever answers wait.
     """
 
     def __init__(self, database: Database, clock: Callable[[], int] = unix_milliseconds) -> None:
@@ -130,8 +131,26 @@ class Registry:
 
         A change that records no audit event is rolled back with a RuntimeError. Raises RegistryUnavailable, and
         ProgramTooOld, which is one, when a newer program has upgraded the registry beyond this one. When the block has
-        ended, no node goes by what the change has taken away.
+        ended, no node goes by what the change has taken away, nor by what it was refused for because it is gone.
         """
+        with self.refusals_settled(), self._change(actor) as change:
+            yield change
+
+    @contextmanager
+    def refusals_settled(self) -> Iterator[None]:
+        """Have NotFound and Conflict leave the block only when no node goes by what was before.
+
+        Somebody else may have taken it away just now, and still wait for that.
+        """
+        try:
+            yield
+        except (NotFound, Conflict):
+            if self.database.settles_in:
+                self.settle(self.database.settles_in)
+            raise
+
+    @contextmanager
+    def _change(self, actor: str) -> Iterator[Change]:
         with self.database.write() as connection:
             now = self._clock()
             version, audit_hash, oldest = self._statements.advance_clock(connection, now_ms=now)
