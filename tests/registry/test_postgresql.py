@@ -11,6 +11,7 @@ import pytest
 
 from sensos_auth.model.errors import ConfigurationError, NotFound, RegistryUnavailable
 from sensos_auth.registry import Registry, open_registry
+from sensos_auth.registry.following import RegistryFollower
 from sensos_auth.registry.lease import LEASE
 from sensos_auth.registry.postgresql import MOST_CONNECTIONS, PostgresqlDatabase
 from sensos_auth.registry.postgresql_connection import LONGEST_ANSWER
@@ -128,6 +129,21 @@ def test_server_that_loses_what_it_acknowledged_is_refused(postgresql: Place) ->
         other.execute(f'ALTER DATABASE "{name}" SET synchronous_commit = off'.encode())
     with pytest.raises(ConfigurationError, match="synchronous_commit"):
         postgresql.open()
+
+
+def test_options_of_the_url_hold_beside_ours(postgresql: Place) -> None:
+    """A schema to be in, for instance; what bounds our waiting stays as it is."""
+    with psycopg.connect(postgresql.address, autocommit=True) as other:
+        other.execute("CREATE SCHEMA apart")
+    options = "options=-c%20search_path%3Dapart%20-c%20statement_timeout%3D0"
+    place = Place("postgresql", f"{postgresql.address}&{options}", postgresql.clock)
+    with closing(place), place.open().view() as view, RegistryFollower(place.address) as follower:
+        for connection in (view.connection, follower._connection):
+            shown = [connection.execute(f"SHOW {name}").fetchone() for name in ("search_path", "statement_timeout")]
+            assert shown[0] == ("apart",)
+            assert shown[1] in {("5s",), ("1s",)}
+        row = view.connection.execute("SELECT schemaname FROM pg_tables WHERE tablename = 'clock'").fetchone()
+    assert row == ("apart",)
 
 
 @pytest.mark.parametrize("isolation", ["repeatable read", "serializable"])

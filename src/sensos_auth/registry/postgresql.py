@@ -78,7 +78,7 @@ class PostgresqlDatabase:
         self._pool = ConnectionPool(
             url,
             connection_class=Connection,
-            kwargs=settings("registry"),
+            kwargs=settings(url, "registry"),
             configure=watch,
             check=self._check_alive,
             min_size=0,

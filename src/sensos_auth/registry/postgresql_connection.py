@@ -5,6 +5,7 @@ from typing import Any, Final, TypeVar
 
 import psycopg
 from psycopg.abc import PQGen
+from psycopg.conninfo import conninfo_to_dict
 from psycopg.pq import TransactionStatus
 
 from sensos_auth.model.errors import ConfigurationError
@@ -57,14 +58,19 @@ class Connection(psycopg.Connection[Row]):
             self.longest_answer = usual
 
 
-def settings(purpose: str, *, statement_ms: int = 5000) -> dict[str, Any]:
-    """Return the arguments to connect with. ``purpose`` is what ``pg_stat_activity`` shows of the connection."""
+def settings(url: str, purpose: str, *, statement_ms: int = 5000) -> dict[str, Any]:
+    """Return the arguments to connect to the URL with.
+
+    ``purpose`` is what ``pg_stat_activity`` shows of the connection. The URL's own ``options`` hold beside ours, which
+    come last. Raises psycopg.ProgrammingError for a bad URL.
+    """
+    chosen = conninfo_to_dict(url).get("options") or ""
     return {
         "autocommit": True,
         "connect_timeout": _CONNECTS_WITHIN,
         "application_name": f"sensos-auth {purpose}",
         "target_session_attrs": "read-write",
-        "options": _OPTIONS.format(statement_ms),
+        "options": f"{chosen} {_OPTIONS.format(statement_ms)}",
         **_KEEPALIVES,
     }
 
@@ -72,7 +78,7 @@ def settings(purpose: str, *, statement_ms: int = 5000) -> dict[str, Any]:
 def connect(url: str, purpose: str, *, statement_ms: int = 5000) -> Connection:
     """Connect. Raises psycopg.OperationalError when the server can't be reached, ConfigurationError for a bad URL."""
     try:
-        connection = Connection.connect(url, **settings(purpose, statement_ms=statement_ms))
+        connection = Connection.connect(url, **settings(url, purpose, statement_ms=statement_ms))
     except psycopg.ProgrammingError:
         # Without its text and its traceback, which may repeat the password.
         raise ConfigurationError(

@@ -46,7 +46,7 @@ def check_postgresql(url: str, environment: Mapping[str, str]) -> Iterator[Findi
 
 
 def _connect(url: str) -> psycopg.Connection[Any]:
-    arguments = settings("doctor")
+    arguments = settings(url, "doctor")
     try:
         return psycopg.connect(url, **arguments)
     except psycopg.OperationalError:
