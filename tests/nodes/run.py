@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from tests.nodes.broken_variants import BROKEN_VARIANTS, run_broken
 from tests.nodes.checker import Violation
 from tests.nodes.faults import OF_NODES, OF_POSTGRESQL, Breaking
-from tests.nodes.history import now
+from tests.nodes.history import History, now
 from tests.nodes.judging import judge
 from tests.nodes.report import figures, violations_in_words
 from tests.nodes.scene import Scene, scene
@@ -49,7 +49,7 @@ def carry_out(plan: Plan) -> list[Violation]:
     with scene(plan.seed) as the_scene:
         _say(f"three nodes are ready, and log in {the_scene.folder}")
         failures = _let_happen(the_scene, plan)
-        violations = [*failures, *judge(the_scene)]
+        violations = [*failures, *judge(the_scene), *too_little(the_scene.history, plan)]
         if os.environ.get("KEEP_LOGS"):
             (the_scene.folder / "history.pickle").write_bytes(pickle.dumps((the_scene.history, violations)))
         for line in figures(the_scene.history, the_scene.verifiers.processes):
@@ -58,6 +58,18 @@ def carry_out(plan: Plan) -> list[Violation]:
             _say(line)
         _say(f"seed {plan.seed}: {len(violations)} violations")
     return violations
+
+
+def too_little(history: History, plan: Plan) -> list[Violation]:
+    """Return a violation if the time was over before all that was planned had happened: then it has shown less."""
+    operations, faults = len(history.operations), len(history.faults)
+    if operations >= plan.operations and faults >= plan.faults:
+        return []
+    says = (
+        f"{operations} of {plan.operations} operations, {faults} of {plan.faults} faults in {plan.seconds:.0f} s: "
+        "give it a machine that does less, or more --seconds"
+    )
+    return [Violation("enough happens", says, 0.0)]
 
 
 def _let_happen(the_scene: Scene, plan: Plan) -> list[Violation]:
