@@ -7,7 +7,7 @@ from statistics import quantiles
 
 from tests.nodes.checker import Checker, Violation
 from tests.nodes.history import Asked, FaultRecord, History, Operation, Outcome
-from tests.nodes.verifiers import VerifierProcess
+from tests.nodes.verifiers import Verifier
 
 _SHOWN = 5
 # Seconds for which a fault that is mended may still be felt.
@@ -16,7 +16,7 @@ _LASTS = 2.0
 _FAULTS_BEFORE = 15.0
 
 
-def figures(history: History, verifiers: Iterable[VerifierProcess]) -> Iterator[str]:
+def figures(history: History, verifiers: Iterable[Verifier]) -> Iterator[str]:
     """Yield the lines of the summary."""
     outcomes = Counter(str(operation.outcome) for operation in history.operations)
     yield f"{len(history.operations)} operations: {_counted(outcomes)}"

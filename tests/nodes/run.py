@@ -52,7 +52,7 @@ def carry_out(plan: Plan) -> list[Violation]:
         violations = [*failures, *judge(the_scene), *too_little(the_scene.history, plan)]
         if os.environ.get("KEEP_LOGS"):
             (the_scene.folder / "history.pickle").write_bytes(pickle.dumps((the_scene.history, violations)))
-        for line in figures(the_scene.history, the_scene.verifiers.processes):
+        for line in figures(the_scene.history, the_scene.verifiers.all):
             _say(line)
         for line in violations_in_words(violations, the_scene.history.faults):
             _say(line)
@@ -94,8 +94,8 @@ def _let_happen(the_scene: Scene, plan: Plan) -> list[Violation]:
     time.sleep(1.5)  # verifiers may still accept what was taken away last
     the_scene.clients.end()
     the_scene.readiness.end()
-    for process in the_scene.verifiers.processes:
-        process.end()
+    for verifier in the_scene.verifiers.all:
+        verifier.end()
     return failures
 
 

@@ -20,6 +20,7 @@ from sensos_auth.registry.tenants import create_tenant
 from sensos_auth.registry.transactions import Change
 from tests.nodes.administrators import Administrator, World
 from tests.nodes.faults import Stage
+from tests.nodes.gateway import Gateway
 from tests.nodes.history import Asked, History, Policy
 from tests.nodes.machine import StallWatch
 from tests.nodes.node import Node, node_environment
@@ -170,7 +171,7 @@ def _stage(around: _Surroundings, stack: ExitStack) -> Stage:
 
 
 def _verifiers(around: _Surroundings, stage: Stage, history: History, stack: ExitStack) -> Verifiers:
-    node_1, node_2, _ = stage.nodes
+    node_1, node_2, node_3 = stage.nodes
     chosen = [
         ("strict at node 1", _STRICT, node_1.name, around.proxies.to(node_1.port)),
         ("lenient at node 2", _LENIENT, node_2.name, around.proxies.to(node_2.port)),
@@ -185,9 +186,12 @@ def _verifiers(around: _Surroundings, stage: Stage, history: History, stack: Exi
         )
         stack.callback(process.end)
         processes.append(process)
+    gateway = Gateway("gateway at node 3", node_3, history)
+    stage.node_of[gateway.name] = node_3.name
+    stack.callback(gateway.end)
     for process in processes:
         process.wait_until_ready()
-    return Verifiers(processes)
+    return Verifiers([*processes, gateway])
 
 
 def _ways(

@@ -8,6 +8,7 @@ from collections import defaultdict, deque
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import Protocol
 
 from tests.nodes.history import Accepted, Asked, History, Policy, now
 
@@ -18,6 +19,22 @@ _SHOWN_EVERY_WHILE_WATCHED = 0.08
 _WATCHED_FOR = 3.0
 _REMEMBERED = 12
 _PATIENCE = 60.0
+
+
+class Verifier(Protocol):
+    """Whoever is shown tokens and writes down which it accepts. ``counts`` are its verdicts."""
+
+    @property
+    def name(self) -> str: ...  # noqa: D102
+
+    @property
+    def counts(self) -> dict[str, int]: ...  # noqa: D102
+
+    def tell(self, line: bytes) -> None:
+        """Send it a line."""
+
+    def end(self) -> None:
+        """End it."""
 
 
 class VerifierProcess:
@@ -82,8 +99,8 @@ class VerifierProcess:
 class Verifiers:
     """All of them. They are shown the freshest tokens, and watch those that a call takes away."""
 
-    def __init__(self, processes: Sequence[VerifierProcess]) -> None:
-        self.processes = processes
+    def __init__(self, verifiers: Sequence[Verifier]) -> None:
+        self.all = verifiers
         self._shown_at: dict[tuple[str, str], float] = {}
         self._shown: dict[str, deque[str]] = defaultdict(lambda: deque(maxlen=_REMEMBERED))
         self._watched_until: dict[str, float] = {}
@@ -119,5 +136,5 @@ class Verifiers:
 
     def _tell(self, line: dict[str, object]) -> None:
         encoded = json.dumps(line).encode() + b"\n"
-        for process in self.processes:
-            process.tell(encoded)
+        for verifier in self.all:
+            verifier.tell(encoded)
