@@ -20,6 +20,7 @@ from sensos_auth.registry.postgresql_connection import (
     Connection,
     check_server,
     connect,
+    place_of,
     reason,
     settings,
     watch,
@@ -71,14 +72,13 @@ class PostgresqlDatabase:
         self.url = url
         self._clock = clock
         self._is_shared = False
-        began = time.monotonic()
         with postgresql_errors(), connect(url, "start") as connection:
             check_server(connection)
-        took = time.monotonic() - began
+            primary = place_of(connection)
         self._pool = ConnectionPool(
             url,
             connection_class=Connection,
-            kwargs=settings(url, "registry"),
+            kwargs=settings(url, "registry") | primary,
             configure=watch,
             check=self._check_alive,
             min_size=0,
@@ -89,13 +89,14 @@ class PostgresqlDatabase:
             num_workers=1,
             open=True,
         )
-        self._make_first_connection(2 * took + _LONGEST_WAIT)
+        self._make_first_connection()
+        self._pool.kwargs = settings(url, "registry")  # from now on to whichever of the hosts is the primary
 
-    def _make_first_connection(self, seconds: float) -> None:
-        """Wait for it longer than for others: each host that is silent, before the one that answers, takes a while."""
+    def _make_first_connection(self) -> None:
+        """Make it to the host that has just answered: silent ones before it would take longer than anybody waits."""
         try:
             with postgresql_errors():
-                self._pool.putconn(self._pool.getconn(seconds))
+                self._pool.putconn(self._pool.getconn())
         except RegistryUnavailable:
             self._pool.close()
             raise

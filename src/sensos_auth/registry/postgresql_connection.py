@@ -88,6 +88,12 @@ def connect(url: str, purpose: str, *, statement_ms: int = 5000) -> Connection:
     return connection
 
 
+def place_of(connection: Connection) -> dict[str, Any]:
+    """Return the arguments that have a connection go to the same of the URL's hosts as this one."""
+    place = {"host": connection.info.host, "port": connection.info.port, "hostaddr": connection.info.hostaddr}
+    return {name: value for name, value in place.items() if value}
+
+
 def watch(connection: Connection) -> None:
     """Count the warnings of a new connection."""
 
