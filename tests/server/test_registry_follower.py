@@ -22,7 +22,7 @@ from sensos_auth.registry.secrets import create_secret
 from sensos_auth.registry.signing_keys import signing_keys_version
 from sensos_auth.registry.tenant_deletion import delete_tenant
 from sensos_auth.registry.tenants import create_tenant
-from sensos_auth.registry.transactions import Change
+from sensos_auth.registry.transactions import Change, Registry
 from sensos_auth.server import registry_follower
 from sensos_auth.server.registry_follower import FollowedRegistry
 from sensos_auth.verifying import RevocationsUnavailable
@@ -408,3 +408,19 @@ def test_node_ends_at_once(site: Site) -> None:
     node.close()
     assert time.monotonic() - began < 0.5
     assert not node._thread.is_alive()
+
+
+def test_log_line_names_no_host_that_is_not_found() -> None:
+    """Where the password was written wrongly, part of it would be taken for the host."""
+
+    def open_registry() -> Registry:
+        raise AssertionError
+
+    with capture_logs() as lines:
+        node = FollowedRegistry("postgresql://user:secret@canary.invalid/auth", "https://auth.example", open_registry)
+        node.start()
+        wait_until(lambda: bool(lines))
+        node.close()
+    assert lines[0]["event"] == "registry out of reach"
+    assert "resolve" in lines[0]["reason"]
+    assert "canary" not in str(lines)
