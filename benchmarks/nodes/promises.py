@@ -10,7 +10,7 @@ from benchmarks.nodes.seeing import Seen
 _TOLERANCE = 0.25
 _MOST_FROM_MEMORY = 0.25
 _MOST_WAIT = 1.0
-_SILENCE = 3.0
+_SILENCE = 0.5
 _BACK_WITHIN = 1.0
 
 

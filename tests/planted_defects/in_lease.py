@@ -73,6 +73,21 @@ DEFECTS: list[Defect] = [
         "        elif",
     ),
     _follower.defect("Z35 the making of a secret goes unnoticed", 'event.action.startswith("secret.")', "False"),
+    _follower.defect(
+        "Z31 a change with many events is a registry that went back",
+        "goes_on = last is None or audit_head_at(view, last.event_version) == last.audit_hash",
+        "goes_on = last is None or any(event.hash == last.audit_hash for event in events_page("
+        "view, after=(last.event_version - 1, _END_OF_VERSION), limit=_MOST_EVENTS))",
+    ),
+    _follower.defect("Z35 a silent registry is ready", "_SILENCE = 2 * LEASE", "_SILENCE = 3.0"),
+    _follower.defect(
+        "Z35 who waits is sent away before the balancer knows", "_NO_NEWS = 3 * LEASE", "_NO_NEWS = 2 * LEASE"
+    ),
+    _follower.defect(
+        "Z35 a node that is cut off verifies for ever",
+        "if seconds_since_boot() - self.heard_at > _VERIFIES_FOR:",
+        "if False:",
+    ),
     _following.defect(
         "Z30 the version is taken from a standby",
         "        check_primary(is_standby=is_standby)\n        standing",
