@@ -28,6 +28,7 @@ from sensos_auth.server.registry_follower import FollowedRegistry
 from sensos_auth.verifying import RevocationsUnavailable
 from sensos_auth.verifying.boot_clock import seconds_since_boot
 from tests.issuing.deployment import MASTER_KEY
+from tests.nodes.switchable_proxy import running_proxies
 from tests.postgresql_server import PASSWORD, new_database_url, reached_over_tcp
 from tests.registries import Clock, Place
 from tests.registry.test_program_age import CONTRACTED
@@ -43,6 +44,7 @@ class Site:
         self.place = Place("postgresql", url, Clock())
         self.registry = self.place.open()
         self.proxy = proxy
+        self.through_proxy = through_proxy
         self.clock: Callable[[], float] = time.time
         self.node = FollowedRegistry(through_proxy, ISSUER, self.place.open, self.utc_seconds)
 
@@ -319,6 +321,28 @@ def test_z35_node_that_is_cut_off(site: Site, fault: str) -> None:
         ("registry reached again", "info"),
     ]
     assert PASSWORD not in str(lines)
+
+
+def test_z37_database_that_is_slow_but_answers_is_not_silent(site: Site) -> None:
+    """30 ms in each direction, and always something to read: the node is ready, and polls may wait there."""
+    with running_proxies() as proxies:
+        slow = proxies.to(site.proxy.port)
+        url = site.through_proxy.replace(f":{site.proxy.port}/", f":{slow.port}/")
+        site.node = FollowedRegistry(url, ISSUER, site.place.open)
+        node = site.start()
+        wait_until(lambda: not _raises(node.check_ready))
+        slow.delay(0.03)
+        until = time.monotonic() + 3
+        number = 0
+        while time.monotonic() < until:
+            site.change(revoke_token, f"token{number}")
+            number += 1
+            over_at = time.monotonic() + 0.1
+            while time.monotonic() < over_at:
+                node.check_ready()
+                node.version()
+                time.sleep(0.005)
+        node.close()
 
 
 def test_z35_cut_off_node_vouches_for_what_it_holds_for_a_while_only(

@@ -208,9 +208,11 @@ class FollowedRegistry:
                 return False
             self._last = standing
         self.lease.confirm(Confirmed(standing.version, standing.signing_keys_version, asked_at + LEASE))
-        self._heard_at = asked_at
+        # Silence begins with an answer, not with its question: a database that is slow, but answers, is not silent.
+        self._heard_at = seconds_since_boot()
         if not self._read_revocations(follower, standing):
             return False
+        self._heard_at = seconds_since_boot()
         self.revocations.heard_at = asked_at
         return True
 
