@@ -37,6 +37,27 @@ def test_plain_http_to_this_machine_goes_through_no_proxy(monkeypatch: pytest.Mo
         assert proxy.paths == []
 
 
+@pytest.mark.parametrize(("status", "connections"), [(200, 1), (304, 1), (401, 1), (500, 2), (503, 2)])
+def test_issuer_that_cannot_answer_is_asked_over_another_connection(status: int, connections: int) -> None:
+    """A balancer that hands out connections, not requests, may then lead it to a node that can."""
+    ports = set()
+
+    def keep_alive(handler: BaseHTTPRequestHandler) -> None:
+        handler.protocol_version = "HTTP/1.1"
+        handler.close_connection = False
+        ports.add(handler.client_address[1])
+        document(b"", status)(handler)
+
+    async def twice(url: str) -> None:
+        async with FeedConnection() as connection:
+            for _ in range(2):
+                assert (await connection.get(url, DEADLINE)).status == status
+
+    with serving(keep_alive) as server:
+        asyncio.run(twice(server.url))
+    assert len(ports) == connections
+
+
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 def test_f08_m01_redirects_are_not_followed(status: int) -> None:
     """A redirect is an answer, and the token goes nowhere else, not even on the same host."""

@@ -37,7 +37,7 @@ class Answer:
 
 
 class FeedConnection:
-    """A connection to the issuer, made anew after each failure. Belongs to one event loop."""
+    """A connection to the issuer, made anew after each failure and each 5xx. Belongs to one event loop."""
 
     def __init__(self) -> None:
         self._client: httpx2.AsyncClient | None = None
@@ -69,7 +69,7 @@ class FeedConnection:
                 asyncio.timeout(deadline),
                 client.stream(method, url, headers=headers, content=body) as response,
             ):
-                return Answer(response.status_code, await _read(response), response.headers)
+                answer = Answer(response.status_code, await _read(response), response.headers)
         except TimeoutError:
             await self._drop()
             raise NoAnswer(f"no whole answer within {deadline:g} s") from None
@@ -79,6 +79,9 @@ class FeedConnection:
         except (httpx2.HTTPError, httpx2.InvalidURL, OSError) as error:
             await self._drop()
             raise NoAnswer(type(error).__name__) from None
+        if httpx2.codes.is_server_error(answer.status):
+            await self._drop()  # a balancer of connections may lead the next one to a node that can answer
+        return answer
 
     def _new_client(self, url: str) -> httpx2.AsyncClient:
         self._tls = self._tls or httpx2.create_ssl_context()
