@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -18,6 +19,8 @@ from tests.running_service import COMMAND, free_port
 
 # Seconds after which a supervisor starts a node anew that has ended by itself.
 _RESTARTS_AFTER = 0.5
+# Seconds within which a second worker that ends at once is a crash loop to its parent, which then ends the node.
+_CRASH_LOOP = 6.0
 # What is no error here: we killed the worker; and a node that starts while the database is away says so, and ends.
 _NO_ERRORS = ("Unexpected exit from worker", "Error: the PostgreSQL registry cannot be reached")
 
@@ -35,6 +38,7 @@ class Node:
         self.port = free_port()
         self.databases = databases
         self.times_started = 0
+        self._worker_killed_at = -_CRASH_LOOP
         self.log_file = folder / f"{name.replace(' ', '-')}.log"
         self._environment = dict(environment)
         self._process: subprocess.Popen[bytes] | None = None
@@ -78,8 +82,13 @@ class Node:
         self._signal_workers(signal.SIGCONT)
 
     def kill_worker(self) -> None:
-        """Kill the worker; its parent makes another one."""
-        self._signal_workers(signal.SIGKILL)
+        """Kill the worker; its parent makes another one. Soon after the last time, kill all of it."""
+        now = time.monotonic()
+        if now - self._worker_killed_at < _CRASH_LOOP:
+            self.kill()
+        else:
+            self._worker_killed_at = now
+            self._signal_workers(signal.SIGKILL)
 
     def kill(self) -> None:
         """Kill all of it; the supervisor starts it anew."""
