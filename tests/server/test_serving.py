@@ -45,6 +45,14 @@ def test_each_worker_answers(several: RunningService) -> None:
     assert all(count > 5 for count in listening.values()), listening
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has this policy")
+def test_threads_that_read_sockets_don_t_interrupt_python(several: RunningService) -> None:
+    """Every thread of a worker is scheduled as a batch job (sched(7)): one that wakes interrupts nobody."""
+    for pid in several.worker_pids():
+        threads = [int(path.name) for path in Path(f"/proc/{pid}/task").iterdir()]
+        assert {os.sched_getscheduler(thread) for thread in threads} == {os.SCHED_BATCH}
+
+
 def test_f13_workers_sign_with_one_key(several: RunningService) -> None:
     """They started together on an empty registry: one key was made, and all sign with it."""
     application = several.new_application()

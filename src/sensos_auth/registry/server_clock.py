@@ -8,13 +8,13 @@ from typing import Final
 from sensos_auth.model.errors import RegistryUnavailable
 
 # Seconds. A node whose clock differs by more is not ready either (server/registry_follower.py).
-_MOST_DIFFERENCE: Final = 5.0
+MOST_DIFFERENCE: Final = 5.0
 
 
 def check_clock(asked_at: float, server_time: float, answered_at: float) -> None:
     """Raise RegistryUnavailable unless the server's time lies between the two, or nearly. All are in UTC seconds."""
     difference = max(asked_at - server_time, server_time - answered_at)
-    if difference > _MOST_DIFFERENCE:
+    if difference > MOST_DIFFERENCE:
         raise RegistryUnavailable(
             f"the clocks of this machine and of the database differ by {difference:.0f} s: set them (NTP)"
         )

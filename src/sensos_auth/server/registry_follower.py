@@ -25,6 +25,7 @@ from sensos_auth.registry.lease import LEASE, Confirmed, Lease
 from sensos_auth.registry.lost_tail import take_away_again
 from sensos_auth.registry.program_age import ProgramTooOld
 from sensos_auth.registry.revocations import revocation_page
+from sensos_auth.registry.server_clock import MOST_DIFFERENCE
 from sensos_auth.server.outage import Outage
 from sensos_auth.verifying import RevocationsUnavailable
 from sensos_auth.verifying.boot_clock import seconds_since_boot
@@ -34,12 +35,11 @@ from sensos_auth.verifying.revocation_state import RevocationState
 _ASKS_EVERY = LEASE / 3
 # Seconds before it connects anew, drawn anew each time: nodes that lost the server together don't come back together.
 _SOONEST, _LATEST = 0.1, 0.5
-# Seconds without an answer after which this node is not ready; after which nobody waits here for news; and by which its
-# clock may differ from the server's. Not ready first, by more than the pause between two questions of a balancer: a
-# verifier that is sent away comes back at once, and must not be led here again.
+# Seconds without an answer after which this node is not ready, and after which nobody waits here for news. Not ready
+# first, by more than the pause between two questions of a balancer: a verifier that is sent away comes back at once,
+# and must not be led here again.
 _SILENCE = 2 * LEASE
 _NO_NEWS = 3 * LEASE
-_MOST_SKEW = 5.0
 # Seconds without hearing of the revocations for which this node still verifies tokens by those that it holds.
 _VERIFIES_FOR = 300.0
 # Seconds after which a program that has become too old looks again: a backup may have been restored.
@@ -150,7 +150,7 @@ class FollowedRegistry:
             raise RegistryUnavailable(self.keys.refusal)
         if seconds_since_boot() - self._heard_at > _SILENCE:
             raise RegistryUnavailable("the registry is out of reach")
-        if abs(self._skew) > _MOST_SKEW:
+        if abs(self._skew) > MOST_DIFFERENCE:
             raise RegistryUnavailable("the clock of this machine differs from the registry's by more than 5 s: set it")
 
     def version(self) -> int:
@@ -269,9 +269,9 @@ class FollowedRegistry:
 
     def _note_clock(self, standing: Standing) -> None:
         skew = self._clock() - standing.now
-        if (abs(skew) > _MOST_SKEW) != (abs(self._skew) > _MOST_SKEW):
+        if (abs(skew) > MOST_DIFFERENCE) != (abs(self._skew) > MOST_DIFFERENCE):
             log = structlog.get_logger()
-            if abs(skew) > _MOST_SKEW:
+            if abs(skew) > MOST_DIFFERENCE:
                 log.error("clock differs from the registry's", seconds=round(skew, 1))
             else:
                 log.info("clock agrees with the registry's again")

@@ -12,9 +12,7 @@ from sensos_auth.cli.checks.registry_content import check_content
 from sensos_auth.model.errors import ConfigurationError, SensosAuthError
 from sensos_auth.registry.opening import check_postgresql_url, open_database, shown_url
 from sensos_auth.registry.postgresql_connection import OLDEST_SERVER, reason, settings
-
-# Seconds. Between the clocks of nodes, for which the server's stands.
-_LARGEST_DIFFERENCE = 5
+from sensos_auth.registry.server_clock import MOST_DIFFERENCE
 
 
 def check_postgresql(url: str, environment: Mapping[str, str]) -> Iterator[Finding]:
@@ -111,9 +109,9 @@ def _durability(commit: str, *, fsync: bool) -> Iterator[Finding]:
 
 def _clock(ahead: float) -> Finding:
     direction = "ahead of" if ahead > 0 else "behind"
-    if abs(ahead) > _LARGEST_DIFFERENCE:
+    if abs(ahead) > MOST_DIFFERENCE:
         return wrong(
             "server clock",
             f"this machine's clock is {abs(ahead):.1f} s {direction} the server's: let both follow the same time (NTP)",
         )
-    return ok("server clock", f"this machine's clock is within {_LARGEST_DIFFERENCE} s of the server's")
+    return ok("server clock", f"this machine's clock is within {MOST_DIFFERENCE:.0f} s of the server's")
